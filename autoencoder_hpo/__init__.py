@@ -1,0 +1,1 @@
+"""Search for the denoising autoencoder that restores your images best."""

@@ -1,0 +1,73 @@
+"""The application: its commands, and how an error ends it.
+
+Exit codes: 0 good, 1 an error of ours (one line), 2 wrong usage, 130 interrupted.
+"""
+
+import os
+import sys
+import time
+
+import typer
+
+from autoencoder_hpo.cli import files, manage, work
+from autoencoder_hpo.errors import AutoencoderHpoError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def about() -> None:
+    """Search for the denoising autoencoder that restores your images best.
+
+    Start with [bold]autoencoder-hpo run studies/quickstart.yaml[/]. Studies live in an embedded
+    PostgreSQL; --storage or AUTOENCODER_HPO_STORAGE names another server.
+    """
+
+
+for command in (
+    work.run,
+    files.check,
+    work.create,
+    work.resume,
+    work.worker,
+    manage.list_,
+    manage.status,
+    manage.best,
+    manage.show,
+    manage.delete,
+    files.export,
+    files.import_,
+    files.doctor,
+    files.schema,
+):
+    app.command(command.__name__.rstrip("_"))(command)
+
+
+def main() -> None:
+    """Run the command line; an error of ours is one line and exit code 1."""
+    os.environ["TZ"] = "UTC"  # Optuna stores local times: on every machine they are to agree
+    time.tzset()
+    try:
+        app()
+    except AutoencoderHpoError as error:
+        _end(str(error))
+    except OSError as error:
+        if error.errno is None or error.filename is None:
+            raise  # not about a file: a bug
+        _end(f"{error.filename}: {error.strerror}")
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+
+
+def _end(message: str) -> None:
+    style = {"fg": "red", "bold": True} if sys.stderr.isatty() else {}
+    typer.secho("error: ", nl=False, err=True, **style)  # type: ignore[arg-type]
+    typer.echo(message, err=True)
+    sys.stdout.flush()
+    raise SystemExit(1)

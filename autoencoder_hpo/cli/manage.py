@@ -1,0 +1,111 @@
+"""Commands that look at studies, and one that deletes them: list, status, best, show, delete."""
+
+from typing import Annotated
+
+import typer
+
+from autoencoder_hpo.cli.options import AsJson, Name, StorageUrl, console, open_database, print_json
+
+
+def list_(as_json: AsJson = False, storage: StorageUrl = None) -> None:
+    """List the studies in the database.
+
+    Example: autoencoder-hpo list --json
+    """
+    from autoencoder_hpo.ledger import names, open_study
+    from autoencoder_hpo.screens import studies_table
+    from autoencoder_hpo.status import summary
+
+    database = open_database(storage)
+    summaries = [summary(open_study(database, name)) for name in names(database)]
+    if as_json:
+        print_json(summaries)
+    elif summaries:
+        console().print(studies_table(summaries))
+    else:
+        typer.echo("no studies yet; `autoencoder-hpo run studies/quickstart.yaml` makes one")
+
+
+def status(name: Name, as_json: AsJson = False, storage: StorageUrl = None) -> None:
+    """Say how far a study is, and how good its best denoiser.
+
+    Example: autoencoder-hpo status quickstart
+    """
+    from autoencoder_hpo.ledger import open_study
+    from autoencoder_hpo.screens import summary_screen
+    from autoencoder_hpo.status import summary
+
+    values = summary(open_study(open_database(storage), name))
+    if as_json:
+        print_json(values)
+    else:
+        console().print(summary_screen(values))
+
+
+def best(name: Name, as_json: AsJson = False, storage: StorageUrl = None) -> None:
+    """Show the best trial: its scores and its whole configuration.
+
+    Example: autoencoder-hpo best quickstart --json
+    """
+    from autoencoder_hpo.errors import StudyError
+    from autoencoder_hpo.ledger import open_study
+    from autoencoder_hpo.screens import config_panel, scores_table
+    from autoencoder_hpo.status import summary
+
+    values = summary(open_study(open_database(storage), name))
+    record = values["best"]
+    if record is None:
+        raise StudyError(f"study {name}", ["no trial is complete yet"])
+    if as_json:
+        print_json(record)
+        return
+    screen = console()
+    screen.print(scores_table(values))
+    screen.print(config_panel(record["config"], f"trial {record['number']}"))
+    if record["picture"]:
+        screen.print(f"noisy | restored | clean: {record['picture']}", soft_wrap=True)
+
+
+def show(
+    name: Name,
+    trial: Annotated[int, typer.Argument(min=0, metavar="TRIAL", help="A trial's number.")],
+    as_json: AsJson = False,
+    storage: StorageUrl = None,
+) -> None:
+    """Show everything stored about one trial.
+
+    Example: autoencoder-hpo show quickstart 3
+    """
+    from autoencoder_hpo.ledger import open_study
+    from autoencoder_hpo.screens import trial_screen
+    from autoencoder_hpo.status import find_trial, trial_record
+
+    record = trial_record(find_trial(open_study(open_database(storage), name), trial))
+    if as_json:
+        print_json(record)
+    else:
+        console().print(trial_screen(record))
+
+
+def delete(
+    name: Name,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    storage: StorageUrl = None,
+) -> None:
+    """Delete a study with its checkpoints and pictures; asks first.
+
+    Example: autoencoder-hpo delete quickstart
+    """
+    from autoencoder_hpo.artifacts import remove_study
+    from autoencoder_hpo.ledger import DATA, delete_study, find
+    from autoencoder_hpo.settings import settings
+
+    database = open_database(storage)
+    found = find(database, name)
+    if not yes:
+        typer.confirm(f"Delete {name} and its {len(found.trials)} trials for good?", abort=True)
+    uid = found.user_attrs.get(DATA, {}).get("uid")
+    delete_study(database, name)
+    if uid:
+        remove_study(settings(), name, uid)
+    typer.echo(f"deleted {name}")

@@ -1,0 +1,180 @@
+"""Commands that train: run, create, resume, worker."""
+
+import os
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from autoencoder_hpo.cli.options import (
+    Device,
+    Name,
+    StorageUrl,
+    StudyPath,
+    Workers,
+    console,
+    open_database,
+    warn,
+)
+
+if TYPE_CHECKING:
+    from autoencoder_hpo.ledger import OpenStudy
+    from autoencoder_hpo.storage import Storage
+    from autoencoder_hpo.study import StudyFile
+
+
+def run(
+    path: StudyPath, workers: Workers = None, device: Device = None, storage: StorageUrl = None
+) -> None:
+    """Create the study of FILE, or resume it, and work on it here.
+
+    Ctrl-C stops politely: running trials are handed back, and the same command goes on.
+
+    Example: autoencoder-hpo run studies/quickstart.yaml
+    """
+    from autoencoder_hpo.study import load_study
+
+    file = load_study(path)
+    database = open_database(storage)
+    opened = _create_or_agree(database, file, device)
+    _work_here(opened, storage, workers, device)
+
+
+def create(path: StudyPath, device: Device = None, storage: StorageUrl = None) -> None:
+    """Create the study of FILE for workers that run elsewhere.
+
+    Example: autoencoder-hpo create studies/fashion_mnist.yaml
+    """
+    from autoencoder_hpo.study import load_study
+
+    file = load_study(path)
+    opened = _create(open_database(storage), file, device)
+    typer.echo(f"created {opened.name}; `autoencoder-hpo worker {opened.name}` works on it")
+
+
+def resume(
+    name: Name,
+    trials: Annotated[
+        int | None, typer.Option(min=1, help="Raise the budget to this many trials in all.")
+    ] = None,
+    timeout: Annotated[
+        str | None, typer.Option(help="Work for this much longer, such as 30m or 2h.")
+    ] = None,
+    workers: Workers = None,
+    device: Device = None,
+    storage: StorageUrl = None,
+) -> None:
+    """Clear a stop, raise the budget, and work on the study here.
+
+    Example: autoencoder-hpo resume quickstart --trials 40
+    """
+    from autoencoder_hpo.ledger import Budget, clear_stop, grow, open_study
+    from autoencoder_hpo.study import parse_duration
+
+    seconds = None if timeout is None else parse_duration(timeout)
+    opened = open_study(open_database(storage), name)
+    clear_stop(opened)
+    grow(opened, Budget(trials, seconds), at_least=False)
+    _work_here(opened, storage, workers, device)
+
+
+def worker(
+    name: Name,
+    device: Device = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="CPU threads; all cores if left out.")
+    ] = None,
+    storage: StorageUrl = None,
+    parent: Annotated[int | None, typer.Option(hidden=True)] = None,
+) -> None:
+    """Work on a study with one worker, on any machine that reaches the database.
+
+    Example: autoencoder-hpo worker fashion-mnist --storage postgresql+psycopg2://ada@db/studies
+    """
+    from autoencoder_hpo.fleet import usable_cores
+    from autoencoder_hpo.settings import settings
+    from autoencoder_hpo.training.devices import choose_device
+    from autoencoder_hpo.watch import watched
+    from autoencoder_hpo.worker import StopFlag, run_worker
+
+    stop = StopFlag()
+    stop.listen()
+    if parent is not None:
+        stop.follow(parent)
+    database = open_database(storage)
+    seen = watched(database, name, console(), stop) if parent is None else nullcontext()
+    with seen:
+        nothing = run_worker(
+            database,
+            name,
+            settings=settings(),
+            device=choose_device(device),
+            threads=threads or usable_cores(),
+            stop=stop,
+        )
+    typer.echo("stopped" if nothing is None else f"nothing left to do: {nothing.said}")
+
+
+# ---- what the commands share -----------------------------------------------------------
+
+
+def _create_or_agree(database: "Storage", file: "StudyFile", device: str | None) -> "OpenStudy":
+    from autoencoder_hpo.ledger import agree_with, names, open_study
+
+    if file.study.name not in names(database):
+        return _create(database, file, device)
+    opened = open_study(database, file.study.name)
+    agree_with(opened, file)
+    return opened
+
+
+def _create(database: "Storage", file: "StudyFile", device: str | None) -> "OpenStudy":
+    from autoencoder_hpo.inputs import check_models, describe, load_inputs
+    from autoencoder_hpo.ledger import create_study, refuse_taken
+    from autoencoder_hpo.settings import settings
+    from autoencoder_hpo.training.devices import choose_device
+
+    refuse_taken(database, file)  # before the images are read, which may take a while
+    choose_device(device)  # a wrong device is said before the study exists
+    inputs = load_inputs(file, settings(), choose_device("cpu"))
+    for skipped in inputs.images.skipped:
+        warn(f"left out: {skipped}")
+    check_models(file, inputs)
+    return create_study(database, file, describe(inputs))
+
+
+def _work_here(
+    opened: "OpenStudy", storage: str | None, workers: int | None, device: str | None
+) -> None:
+    from autoencoder_hpo.fleet import slots, work
+    from autoencoder_hpo.settings import settings
+
+    places = slots(device, workers)
+    if not opened.storage.is_server:
+        if workers is not None and workers > 1:
+            raise typer.BadParameter("SQLite serves one worker; use PostgreSQL for more")
+        places = slots(device, min(len(places), 1))
+    url = storage or os.environ.get("AUTOENCODER_HPO_STORAGE")
+    screen = console()
+    if places:
+        finished = work(opened, url, places, settings(), screen)
+        if not finished:
+            screen.print(f"stopped; `autoencoder-hpo resume {opened.name}` goes on")
+    _say_result(opened)
+
+
+def _say_result(opened: "OpenStudy") -> None:
+    from autoencoder_hpo.errors import StudyError
+    from autoencoder_hpo.screens import summary_screen
+    from autoencoder_hpo.status import summary
+
+    values = summary(opened)
+    screen = console()
+    screen.print(summary_screen(values))
+    if values["best"] and values["best"]["picture"]:
+        screen.print(f"noisy | restored | clean: {values['best']['picture']}", soft_wrap=True)
+    if values["stopped"]:
+        raise StudyError(
+            f"study {opened.name}",
+            [f"{values['stopped']}; mend the cause, then `autoencoder-hpo resume {opened.name}`"],
+        )

@@ -1,0 +1,48 @@
+"""Everything this package raises on purpose.
+
+AutoencoderHpoError
+  StudyError        a study file, or a study's use, is wrong; the message says where
+  DataError         images cannot be read, or are not what the study says
+  StorageError      the database cannot be reached or used
+  DeviceError       the device asked for is not there
+  DiskError         a directory cannot be written
+  CheckpointError   a checkpoint does not belong to the trial that wants it
+
+Each is one line: what was found, where, and what to do. A bug raises something else
+and keeps its traceback.
+"""
+
+from collections.abc import Sequence
+
+
+class AutoencoderHpoError(Exception):
+    """Base class: catch this to catch all of them."""
+
+
+class StudyError(AutoencoderHpoError):
+    """A study file does not describe a study we can run, or a study cannot be used so."""
+
+    def __init__(self, where: object, problems: Sequence[str]) -> None:
+        self.where = str(where)
+        self.problems = list(problems)
+        super().__init__("\n".join(f"{where}: {problem}" for problem in problems))
+
+
+class DataError(AutoencoderHpoError):
+    """Images cannot be read, or do not fit what the study says about them."""
+
+
+class StorageError(AutoencoderHpoError):
+    """The trial database cannot be used."""
+
+
+class DeviceError(AutoencoderHpoError):
+    """The device asked for does not exist on this machine."""
+
+
+class DiskError(AutoencoderHpoError):
+    """A directory that we must write is full, read-only or not ours."""
+
+
+class CheckpointError(AutoencoderHpoError):
+    """A checkpoint does not belong to this trial."""

@@ -1,0 +1,92 @@
+"""A study's images on this machine: loaded, checked against the study, put on the device."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from autoencoder_hpo.config import TrialConfig
+from autoencoder_hpo.data.splits import SearchData, folds, load_search_data
+from autoencoder_hpo.errors import StudyError
+from autoencoder_hpo.ledger import DATA, OpenStudy
+from autoencoder_hpo.models import check_model
+from autoencoder_hpo.settings import Settings, make_directory
+from autoencoder_hpo.space import corners
+from autoencoder_hpo.study import StudyFile
+from autoencoder_hpo.training.metrics import noisy_scores
+from autoencoder_hpo.training.prepared import Prepared, prepare
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """A study's training and validation images, and one prepared set for each fold."""
+
+    images: SearchData
+    prepared: Sequence[Prepared]
+
+
+def load_inputs(file: StudyFile, settings: Settings, device: torch.device) -> Inputs:
+    """Read the images of a study; the test images stay where they are.
+
+    Relative paths are looked up in AUTOENCODER_HPO_DATA, else beside the study file.
+
+    Raises:
+        DataError: the images cannot be read, or are not what the study says.
+    """
+    task = file.study.task
+    base = settings.data or Path(file.base)
+    make_directory(settings.datasets)
+    images = load_search_data(task, base=base, datasets=settings.datasets)
+    sets = folds(images, task.folds, task.seed)
+    return Inputs(images, [prepare(train, val, task, device) for train, val in sets])
+
+
+def describe(inputs: Inputs) -> dict[str, Any]:
+    """What a study stores of its images, and the score of leaving them as they are."""
+    noisy = noisy_scores(inputs.prepared)
+    return {
+        "uid": secrets.token_hex(4),
+        "hash": inputs.images.hash,
+        "counts": inputs.images.counts,
+        "shape": list(inputs.images.shape),
+        "noisy": {"mse": noisy.noisy_mse, "psnr": noisy.noisy_psnr, "ssim": noisy.noisy_ssim},
+        "skipped": list(inputs.images.skipped),
+    }
+
+
+def check_models(file: StudyFile, inputs: Inputs) -> None:
+    """Try every corner's model on the shape of the images.
+
+    Raises:
+        StudyError: a model cannot take them; names each reason once.
+    """
+    problems = []
+    for corner in corners(file.study.trial):
+        config = TrialConfig.model_validate(corner.config)
+        try:
+            check_model(config.model, inputs.images.shape)
+        except ValueError as error:
+            problems.append(f"trial.model: {error}")
+    if problems:
+        raise StudyError(file.where, sorted(set(problems)))
+
+
+def refuse_other_data(opened: OpenStudy, inputs: Inputs) -> None:
+    """Refuse to work on images that are not those of the study.
+
+    Raises:
+        StudyError: their content hash differs.
+    """
+    stored = opened.attr(DATA)["hash"]
+    if inputs.images.hash != stored:
+        raise StudyError(
+            f"study {opened.name}",
+            [
+                f"the images here (hash {inputs.images.hash[:12]}) are not those that the study "
+                f"was created with ({stored[:12]}); restore them, or set AUTOENCODER_HPO_DATA to "
+                "the folder that holds them"
+            ],
+        )

@@ -1,0 +1,238 @@
+"""What the database knows of a study beside its trials: its file, data, budget and stop.
+
+The whole study file is stored in the study, and workers read it from there (R14). These
+records are study attributes of Optuna, which are read-then-write: whoever changes one holds
+the study's lock.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from autoencoder_hpo.errors import StudyError
+from autoencoder_hpo.space import to_params
+from autoencoder_hpo.storage import Storage
+from autoencoder_hpo.study import Study, StudyFile, differences, parse_study
+
+FILE = "study_file"
+DATA = "data"
+BUDGET = "budget"
+DEADLINE = "deadline"
+STOPPED = "stopped"
+CLEARED = "cleared"
+DIRECTIONS = {"val_mse": "minimize", "val_psnr": "maximize"}
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How much a study may do. `trials` counts COMPLETE and PRUNED; `timeout` is in seconds."""
+
+    trials: int | None
+    timeout: float | None
+
+    def grown(self, other: "Budget") -> "Budget":
+        return Budget(_larger(self.trials, other.trials), _larger(self.timeout, other.timeout))
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    complete: int = 0
+    pruned: int = 0
+    failed: int = 0
+    running: int = 0
+    waiting: int = 0
+
+    @property
+    def finished(self) -> int:
+        """What counts against the budget: a failed trial says nothing about its parameters."""
+        return self.complete + self.pruned
+
+
+@dataclass(frozen=True, slots=True)
+class OpenStudy:
+    """A study in the database, with the file that it was created from."""
+
+    storage: Storage
+    file: StudyFile
+    optuna: optuna.Study
+
+    @property
+    def name(self) -> str:
+        return self.file.study.name
+
+    @property
+    def study(self) -> Study:
+        return self.file.study
+
+    @property
+    def lock(self) -> str:
+        return f"study {self.name}"
+
+    def attr(self, key: str) -> Any:
+        return self.optuna.user_attrs.get(key)
+
+    def trials(self) -> list[FrozenTrial]:
+        return self.optuna.get_trials(deepcopy=False)
+
+    def budget(self) -> Budget:
+        return Budget(**self.attr(BUDGET))
+
+    def stopped(self) -> str | None:
+        """Why no worker takes another trial, until `resume` clears it."""
+        return self.attr(STOPPED)
+
+    def best(self) -> FrozenTrial | None:
+        """The best complete trial; None before there is one."""
+        complete = [t for t in self.trials() if t.state is TrialState.COMPLETE]
+        sign = -1 if self.study.search.objective == "val_psnr" else 1
+        return min(complete, key=lambda t: sign * (t.value or 0.0), default=None)
+
+
+def count(trials: Sequence[FrozenTrial]) -> Counts:
+    states = Counter(trial.state for trial in trials)
+    return Counts(
+        complete=states[TrialState.COMPLETE],
+        pruned=states[TrialState.PRUNED],
+        failed=states[TrialState.FAIL],
+        running=states[TrialState.RUNNING],
+        waiting=states[TrialState.WAITING],
+    )
+
+
+def names(storage: Storage) -> list[str]:
+    """The studies in this database, oldest first."""
+    studies = sorted(storage.optuna.get_all_studies(), key=lambda s: s._study_id)
+    return [study.study_name for study in studies]
+
+
+def create_study(storage: Storage, file: StudyFile, data: dict[str, Any]) -> OpenStudy:
+    """Create the study of this file. `data` is what its images are: hash, counts, scores.
+
+    Raises:
+        StudyError: there is a study of this name already.
+    """
+    with storage.locked("studies"):
+        refuse_taken(storage, file)
+        study = optuna.create_study(
+            storage=storage.optuna,
+            study_name=file.study.name,
+            direction=DIRECTIONS[file.study.search.objective],
+        )
+        budget = Budget(file.budget, file.study.search.timeout)
+        study.set_user_attr(DATA, data)
+        study.set_user_attr(BUDGET, {"trials": budget.trials, "timeout": budget.timeout})
+        for number, config in enumerate(file.study.search.start):
+            study.enqueue_trial(
+                to_params(file.study.trial, config), user_attrs={"start": f"search.start {number}"}
+            )
+        # Written last: a study without it was not finished, and `open_study` says so.
+        study.set_user_attr(FILE, {"text": file.text, "base": file.base, "where": file.where})
+    return OpenStudy(storage, file, study)
+
+
+def refuse_taken(storage: Storage, file: StudyFile) -> None:
+    """Raises StudyError when there is a study of this file's name."""
+    name = file.study.name
+    if name in names(storage):
+        raise StudyError(
+            file.where,
+            [
+                f"a study named {name} exists already; `autoencoder-hpo resume {name}` goes on "
+                "with it, or give this file another name:"
+            ],
+        )
+
+
+def find(storage: Storage, name: str) -> optuna.Study:
+    """The Optuna study of this name, whoever made it.
+
+    Raises:
+        StudyError: there is none; names some that there are.
+    """
+    try:
+        return optuna.load_study(study_name=name, storage=storage.optuna)
+    except KeyError:
+        known = ", ".join(names(storage)[-5:]) or "none yet"
+        raise StudyError(
+            f"study {name}", [f"not in {storage.shown} (there are: {known})"]
+        ) from None
+
+
+def open_study(storage: Storage, name: str) -> OpenStudy:
+    """Open a study by its name.
+
+    Raises:
+        StudyError: there is none, or it was not made by this program.
+    """
+    study = find(storage, name)
+    stored = study.user_attrs.get(FILE)
+    if stored is None:
+        raise StudyError(
+            f"study {name}",
+            [
+                "this study holds no study file: it was made by another program, or its creation "
+                f"was cut off; `autoencoder-hpo delete {name}` removes it"
+            ],
+        )
+    file = parse_study(stored["text"], where=f"study {name}", base=stored["base"])
+    return OpenStudy(storage, file, study)
+
+
+def agree_with(opened: OpenStudy, file: StudyFile) -> None:
+    """Let a study file that is given again raise the budget, and nothing else.
+
+    Raises:
+        StudyError: the file differs from the stored one in more than that.
+    """
+    found = differences(opened.study, file.study)
+    if found:
+        raise StudyError(
+            file.where,
+            [
+                f"differs from the study {opened.name} in the database: {'; '.join(found)}; undo "
+                "the change, or give the file another name: and run it as a new study"
+            ],
+        )
+    grow(opened, Budget(file.budget, file.study.search.timeout))
+
+
+def grow(opened: OpenStudy, wanted: Budget, *, at_least: bool = True) -> None:
+    """Raise the budget. With `at_least=False`, `trials` becomes what is wanted and no less than
+    what is finished."""
+    with opened.storage.locked(opened.lock):
+        before = opened.budget()
+        after = before.grown(wanted)
+        if not at_least:
+            after = Budget(wanted.trials or before.trials, wanted.timeout or before.timeout)
+        if after == before and not wanted.timeout:
+            return
+        opened.optuna.set_user_attr(BUDGET, {"trials": after.trials, "timeout": after.timeout})
+        if after.timeout != before.timeout or not at_least:
+            opened.optuna.set_user_attr(DEADLINE, None)  # runs anew from the next claim
+
+
+def stop(opened: OpenStudy, reason: str) -> None:
+    """Let no worker take another trial of this study. Call it under the study's lock."""
+    opened.optuna.set_user_attr(STOPPED, reason)
+
+
+def clear_stop(opened: OpenStudy) -> None:
+    """Let workers take trials again; failures up to now count no more."""
+    with opened.storage.locked(opened.lock):
+        opened.optuna.set_user_attr(CLEARED, len(opened.trials()))
+        opened.optuna.set_user_attr(STOPPED, None)
+
+
+def delete_study(storage: Storage, name: str) -> None:
+    """Remove a study and its trials from the database. Raises StudyError when there is none."""
+    with storage.locked("studies"):
+        find(storage, name)
+        optuna.delete_study(study_name=name, storage=storage.optuna)
+
+
+def _larger(one: Any, other: Any) -> Any:
+    return max((value for value in (one, other) if value is not None), default=None)

@@ -1,0 +1,167 @@
+"""What a terminal shows: rich tables of the values in `status`."""
+
+import math
+from typing import Any
+
+import yaml
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+COLORS = {"done": "green", "running": "cyan", "stopped": "red", "timed out": "yellow"}
+
+
+def db(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f} dB"
+
+
+def gain(value: float | None) -> str:
+    return "–" if value is None else f"{value:+.2f} dB"
+
+
+def mse(value: float | None) -> str:
+    return "–" if value is None else f"{value:.5f}"
+
+
+def duration(seconds: float | None) -> str:
+    if seconds is None or not math.isfinite(seconds):
+        return "–"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}h{minutes:02d}m"
+    return f"{minutes}m{rest:02d}s" if minutes else f"{rest}s"
+
+
+def count_line(counts: dict[str, int], budget: dict[str, Any]) -> str:
+    done = counts["complete"] + counts["pruned"]
+    of = "" if budget["trials"] is None else f" of {budget['trials']}"
+    failed = f", {counts['failed']} failed" if counts["failed"] else ""
+    return (
+        f"{done}{of} trials ({counts['complete']} complete, {counts['pruned']} pruned{failed}), "
+        f"{counts['running']} running, {counts['waiting']} waiting"
+    )
+
+
+def studies_table(summaries: list[dict[str, Any]]) -> Table:
+    table = Table(box=None, header_style="bold")
+    for name in ("study", "state", "trials", "best PSNR", "gain"):
+        table.add_column(name, justify="left" if name in ("study", "state") else "right")
+    for summary in summaries:
+        counts, best = summary["counts"], summary["best"] or {}
+        of = summary["budget"]["trials"]
+        table.add_row(
+            summary["study"],
+            state_text(summary["state"]),
+            f"{counts['complete'] + counts['pruned']}" + (f"/{of}" if of else ""),
+            db(best.get("val_psnr")),
+            gain(best.get("psnr_gain")),
+        )
+    return table
+
+
+def state_text(state: str) -> Text:
+    return Text(state, style=COLORS.get(state, ""))
+
+
+def summary_screen(summary: dict[str, Any]) -> RenderableType:
+    """One study: how far it is, and its best denoiser beside the noisy input."""
+    lines: list[RenderableType] = [
+        Text.assemble((summary["study"], "bold"), ": ", state_text(summary["state"])),
+        Text(count_line(summary["counts"], summary["budget"])),
+    ]
+    if summary["stopped"]:
+        lines.append(Text(f"stopped: {summary['stopped']}", style="red"))
+    if summary["seconds_left"]:
+        lines.append(Text(f"{duration(summary['seconds_left'])} left"))
+    lines.append(scores_table(summary))
+    return Group(*lines)
+
+
+def scores_table(summary: dict[str, Any]) -> Table:
+    """Validation scores of the noisy input and of the best denoiser."""
+    noisy, best = summary["noisy"], summary["best"]
+    table = Table(header_style="bold")
+    table.add_column("validation images")
+    for name in ("MSE", "PSNR", "SSIM", "gain", "parameters"):
+        table.add_column(name, justify="right")
+    if noisy["psnr"] is not None:
+        table.add_row("noisy input", mse(noisy["mse"]), db(noisy["psnr"]), ssim(noisy["ssim"]))
+    if best is None:
+        table.add_row("best denoiser", "none yet")
+    else:
+        table.add_row(
+            f"best denoiser (trial {best['number']})",
+            mse(best["val_mse"]),
+            db(best["val_psnr"]),
+            ssim(best["val_ssim"]),
+            gain(best["psnr_gain"]),
+            f"{best['parameters']:,}",
+            style="bold green",
+        )
+    return table
+
+
+def ssim(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def config_panel(config: dict[str, Any], title: str) -> Panel:
+    text = yaml.safe_dump(config, sort_keys=False, default_flow_style=None, width=90)
+    return Panel(Text(text.rstrip()), title=title, title_align="left")
+
+
+def trial_screen(record: dict[str, Any]) -> RenderableType:
+    facts = Table(box=None, show_header=False)
+    facts.add_column(style="bold")
+    facts.add_column()
+    for name in ("state", "reason", "best_epoch", "parameters", "worker", "picture"):
+        if record[name] is not None:
+            facts.add_row(name.replace("_", " "), str(record[name]))
+    facts.add_row("seconds", duration(record["seconds"]))
+    for name, value in (record["scores"] or {}).items():
+        facts.add_row(name, "–" if value is None else f"{value:.5g}")
+    for name, value in (record["run"] or {}).items():
+        facts.add_row(name, str(value))
+    parts: list[RenderableType] = [facts]
+    if record["config"]:
+        parts.append(config_panel(record["config"], f"trial {record['number']}"))
+    parts.append(history_table(record["history"]))
+    if record["traceback"]:
+        parts.append(Text(record["traceback"], style="dim"))
+    return Group(*parts)
+
+
+def history_table(history: list[dict[str, Any]]) -> Table:
+    table = Table(header_style="bold")
+    columns = list(history[0]) if history else []
+    for name in columns:
+        table.add_column(name.replace("_", " "), justify="right")
+    for row in history:
+        table.add_row(*(str(v) if isinstance(v, int) else f"{v:.5g}" for v in row.values()))
+    return table
+
+
+def live_screen(view: dict[str, Any]) -> RenderableType:
+    """The table that `run` and `worker` keep on a terminal: see `watch.view`."""
+    table = Table(title=f"{view['study']}", title_justify="left", header_style="bold", expand=True)
+    for name in ("worker", "trial", "model", "epoch", "PSNR"):
+        table.add_column(name, justify="left" if name in ("worker", "model") else "right")
+    for row in view["workers"]:
+        epochs = f"{row['epoch']}/{row['epochs']}" if row["epochs"] else "–"
+        table.add_row(row["worker"], str(row["trial"]), row["model"], epochs, db(row["psnr"]))
+    if not view["workers"]:
+        table.add_row("starting …")
+    of = view["budget"]["trials"]
+    best = view["best"] or {}
+    line = Text.assemble(
+        count_line(view["counts"], view["budget"]),
+        "   best ",
+        (db(best.get("val_psnr")), "bold green"),
+        f" ({gain(best.get('psnr_gain'))})   {duration(view['time_left'])} left",
+    )
+    done = view["counts"]["complete"] + view["counts"]["pruned"]
+    bar = ProgressBar(total=of, completed=done) if of else Text("")
+    return Group(table, bar, line)

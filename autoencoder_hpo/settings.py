@@ -1,0 +1,96 @@
+"""What this process is told by its surroundings: directories, the database, secrets.
+
+| variable | meaning |
+|---|---|
+| AUTOENCODER_HPO_HOME | where the embedded database, downloads, checkpoints and pictures live |
+| AUTOENCODER_HPO_STORAGE | URL of the study database; left out, the embedded PostgreSQL |
+| AUTOENCODER_HPO_STORAGE_PASSWORD_FILE | a file that holds the database password, kept out of the URL |
+| AUTOENCODER_HPO_DATA | where relative data paths are looked up on this machine |
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from autoencoder_hpo.errors import DiskError, StorageError
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    home: Path
+    storage: str | None
+    password_file: Path | None
+    data: Path | None
+
+    @property
+    def postgres(self) -> Path:
+        return self.home / "postgres"
+
+    @property
+    def datasets(self) -> Path:
+        return self.home / "datasets"
+
+    @property
+    def logs(self) -> Path:
+        return self.home / "logs"
+
+    @property
+    def trials(self) -> Path:
+        """Checkpoints and pictures, a folder a study."""
+        return self.home / "trials"
+
+    def password(self) -> str | None:
+        """The database password, when a file holds it.
+
+        Raises:
+            StorageError: the file cannot be read.
+        """
+        if self.password_file is None:
+            return None
+        try:
+            return self.password_file.read_text().strip()
+        except OSError as error:
+            raise StorageError(
+                f"{self.password_file}: {error.strerror}; AUTOENCODER_HPO_STORAGE_PASSWORD_FILE "
+                "must name a readable file"
+            ) from error
+
+
+def settings() -> Settings:
+    """Read the environment, once for each call."""
+    return Settings(
+        home=_path("AUTOENCODER_HPO_HOME") or _user_data(),
+        storage=os.environ.get("AUTOENCODER_HPO_STORAGE") or None,
+        password_file=_path("AUTOENCODER_HPO_STORAGE_PASSWORD_FILE"),
+        data=_path("AUTOENCODER_HPO_DATA"),
+    )
+
+
+def make_directory(path: Path) -> Path:
+    """Create a directory that we must write.
+
+    Raises:
+        DiskError: it cannot be created or written; says what to set.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        probe = path / f".write-test-{os.getpid()}"
+        probe.write_bytes(b"x" * 4096)  # a full disk still makes empty files
+        probe.unlink()
+    except OSError as error:
+        raise DiskError(
+            f"{path}: {error.strerror}; make it writable, free some space, or set "
+            "AUTOENCODER_HPO_HOME to another folder"
+        ) from error
+    return path
+
+
+def _path(variable: str) -> Path | None:
+    value = os.environ.get(variable)
+    return Path(value).expanduser().absolute() if value else None
+
+
+def _user_data() -> Path:
+    import platformdirs  # not needed where the variable is set
+
+    return platformdirs.user_data_path("autoencoder-hpo", appauthor=False)

@@ -1,0 +1,104 @@
+"""What a study has come to: plain values for tables and `--json`."""
+
+from dataclasses import asdict
+from typing import Any, Literal
+
+from optuna.trial import FrozenTrial, TrialState
+
+from autoencoder_hpo.claims import REASON, WORKER
+from autoencoder_hpo.errors import StudyError
+from autoencoder_hpo.ledger import DATA, DEADLINE, OpenStudy, count
+
+State = Literal["new", "running", "waiting", "done", "timed out", "stopped"]
+
+
+def summary(opened: OpenStudy) -> dict[str, Any]:
+    """The study in one mapping: study, state, counts, budget, best and the noisy input's score."""
+    best = opened.best()
+    return {
+        "study": opened.name,
+        "state": state(opened),
+        "stopped": opened.stopped(),
+        "counts": asdict(count(opened.trials())),
+        "budget": asdict(opened.budget()),
+        "seconds_left": seconds_left(opened),
+        "objective": opened.study.search.objective,
+        "noisy": opened.attr(DATA)["noisy"],
+        "images": opened.attr(DATA)["counts"],
+        "best": None if best is None else best_record(best),
+    }
+
+
+def state(opened: OpenStudy) -> State:
+    counts = count(opened.trials())
+    budget = opened.budget()
+    left = seconds_left(opened)
+    if opened.stopped():
+        return "stopped"
+    if counts.running:
+        return "running"
+    if budget.trials is not None and counts.finished >= budget.trials:
+        return "done"
+    if left is not None and left <= 0:
+        return "timed out"
+    return "waiting" if counts.finished or counts.failed else "new"
+
+
+def seconds_left(opened: OpenStudy) -> float | None:
+    """Until the study's deadline, by the database's clock; None before its first claim."""
+    deadline = opened.attr(DEADLINE)
+    return None if deadline is None else max(0.0, deadline - opened.storage.now())
+
+
+def best_record(trial: FrozenTrial) -> dict[str, Any]:
+    scores = trial.user_attrs["scores"]
+    return {
+        "number": trial.number,
+        "val_mse": scores["val_mse"],
+        "val_psnr": scores["val_psnr"],
+        "val_ssim": scores["val_ssim"],
+        "noisy_mse": scores["noisy_mse"],
+        "noisy_psnr": scores["noisy_psnr"],
+        "psnr_gain": scores["psnr_gain"],
+        "parameters": trial.user_attrs["parameters"],
+        "seconds": trial.user_attrs["seconds"],
+        "epoch": trial.user_attrs["best_epoch"],
+        "picture": trial.user_attrs.get("picture"),
+        "params": trial.params,
+        "config": trial.user_attrs["config"],
+    }
+
+
+def trial_record(trial: FrozenTrial) -> dict[str, Any]:
+    """Everything stored about one trial."""
+    attrs = trial.user_attrs
+    return {
+        "number": trial.number,
+        "state": trial.state.name.lower(),
+        "reason": attrs.get(REASON),
+        "worker": attrs.get(WORKER),
+        "scores": attrs.get("scores"),
+        "best_epoch": attrs.get("best_epoch"),
+        "parameters": attrs.get("parameters"),
+        "seconds": attrs.get("seconds"),
+        "picture": attrs.get("picture"),
+        "params": trial.params,
+        "config": attrs.get("config"),
+        "run": attrs.get("run"),
+        "history": attrs.get("history")
+        or [{"epoch": epoch, "value": value} for epoch, value in trial.intermediate_values.items()],
+        "traceback": attrs.get("traceback"),
+    }
+
+
+def find_trial(opened: OpenStudy, number: int) -> FrozenTrial:
+    """Raises StudyError when the study has no trial of this number."""
+    trials = opened.trials()
+    if not 0 <= number < len(trials):
+        has = f"it has 0 to {len(trials) - 1}" if trials else "it has none yet"
+        raise StudyError(f"study {opened.name}", [f"no trial {number}; {has}"])
+    return trials[number]
+
+
+def running(opened: OpenStudy) -> list[FrozenTrial]:
+    return [trial for trial in opened.trials() if trial.state is TrialState.RUNNING]

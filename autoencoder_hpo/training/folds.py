@@ -1,0 +1,87 @@
+"""Cross-validation: the folds advance together, and their mean is what counts."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+from typing import Any
+
+from torch import Tensor
+
+from autoencoder_hpo.config import Task, TrialConfig
+from autoencoder_hpo.seeds import seed_for
+from autoencoder_hpo.training.loop import BestBy, EpochResult, Training, best_of
+from autoencoder_hpo.training.metrics import Scores, mean_scores
+from autoencoder_hpo.training.prepared import Prepared
+
+
+class FoldedTraining:
+    """A `Training` for each fold, epoch by epoch; yields the mean over the folds.
+
+    The best epoch is the best of the mean; `scores` are those of all folds in that epoch.
+    """
+
+    def __init__(self, trainings: Sequence[Training], best_by: BestBy) -> None:
+        self.trainings = trainings
+        self.best_by = best_by
+
+    @property
+    def history(self) -> list[EpochResult]:
+        return [_mean(results) for results in zip(*(t.history for t in self.trainings), strict=True)]
+
+    @property
+    def best(self) -> EpochResult | None:
+        return best_of(self.history, self.best_by)
+
+    @property
+    def parameters(self) -> int:
+        return self.trainings[0].parameters
+
+    def __iter__(self) -> Iterator[EpochResult]:
+        while not self.trainings[0].finished:
+            result = _mean([training.train_epoch() for training in self.trainings])
+            if self.best == result:
+                for training in self.trainings:
+                    training.keep_weights()
+            yield result
+
+    def restore(self) -> Tensor:
+        """The first fold's validation images."""
+        return self.trainings[0].restore()
+
+    def scores(self) -> Scores:
+        return mean_scores([training.scores() for training in self.trainings])
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"folds": [training.state_dict() for training in self.trainings]}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        for training, own in zip(self.trainings, state["folds"], strict=True):
+            training.load_state_dict(own)
+
+
+def build_training(
+    task: Task,
+    config: TrialConfig,
+    data: Sequence[Prepared],
+    *,
+    seed: int,
+    **how: Any,
+) -> Training | FoldedTraining:
+    """A training on one prepared set, or on one for each fold. `how` is passed to `Training`."""
+    if len(data) == 1:
+        return Training(task, config, data[0], seed=seed, **how)
+    trainings = [
+        Training(task, config, fold, seed=seed_for(seed, "fold", number), **how)
+        for number, fold in enumerate(data)
+    ]
+    return FoldedTraining(trainings, how.get("best_by", "val_mse"))
+
+
+def _mean(results: Sequence[EpochResult]) -> EpochResult:
+    columns = {
+        field.name: [getattr(result, field.name) for result in results]
+        for field in fields(EpochResult)
+        if field.name != "epoch"
+    }
+    means = {name: math.fsum(values) / len(values) for name, values in columns.items()}
+    return EpochResult(epoch=results[0].epoch, **means)

@@ -1,0 +1,225 @@
+"""The training loop: the only one in this package."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Generator, Tensor, nn
+
+from autoencoder_hpo.config import Task, TrialConfig
+from autoencoder_hpo.data.corruption import corrupt
+from autoencoder_hpo.models import build_model, count_parameters, seed_dropout
+from autoencoder_hpo.seeds import seed_for
+from autoencoder_hpo.training.metrics import Scores, mse_per_image, psnr, score
+from autoencoder_hpo.training.optim import build_optimizer, learning_rate
+from autoencoder_hpo.training.precision import Precision, autocast
+from autoencoder_hpo.training.prepared import CHUNK, Prepared
+from autoencoder_hpo.training.steps import EagerStep
+
+BestBy = Literal["val_mse", "val_psnr"]
+
+
+class Cancelled(Exception):
+    """Training was asked to stop within an epoch, which is dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class EpochResult:
+    """What one epoch came to. `epoch` counts from 1; PSNR is in dB, the mean over images."""
+
+    epoch: int
+    train_loss: float
+    val_mse: float
+    val_psnr: float
+    learning_rate: float
+
+
+class Training:
+    """One model being trained. Iterate to train: every epoch yields its result.
+
+    To stop, stop iterating. To continue later, keep `state_dict()`: all randomness is drawn
+    anew for every epoch from (seed, epoch), so that a training that goes on from a state has the
+    curve of one that was never stopped, on the same device with the same number of threads.
+
+    Raises `Cancelled` between two steps when `cancelled()` says so.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        config: TrialConfig,
+        data: Prepared,
+        *,
+        seed: int,
+        precision: Precision = "float32",
+        best_by: BestBy = "val_mse",
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.config = config
+        self.data = data
+        self.seed = seed
+        self.precision = precision
+        self.best_by = best_by
+        self.cancelled = cancelled
+        self.epochs = config.epochs or task.epochs
+        self.corruption = config.corruption or task.corruption
+        self.model = _initialized(config, data, seed).to(data.device)
+        if data.device.type == "cpu":  # convolutions on the CPU are faster so
+            self.model = self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.optimizer = build_optimizer(config.optimizer, self.model)
+        self.step = EagerStep(self.model, self.optimizer, config, precision)
+        self.history: list[EpochResult] = []
+        self._best_weights: dict[str, Tensor] = {}
+
+    @property
+    def best(self) -> EpochResult | None:
+        """The best epoch so far; None before a finite one."""
+        return best_of(self.history, self.best_by)
+
+    @property
+    def parameters(self) -> int:
+        return count_parameters(self.model)
+
+    def __iter__(self) -> Iterator[EpochResult]:
+        while not self.finished:
+            result = self.train_epoch()
+            if self.best is result:
+                self.keep_weights()
+            yield result
+
+    @property
+    def finished(self) -> bool:
+        return len(self.history) >= self.epochs
+
+    def train_epoch(self) -> EpochResult:
+        """One more epoch, added to the history."""
+        train_loss, lr = self._train()
+        val_mse, val_psnr = self._validate()
+        result = EpochResult(len(self.history) + 1, train_loss, val_mse, val_psnr, lr)
+        self.history.append(result)
+        return result
+
+    def keep_weights(self) -> None:
+        """Remember the weights of this epoch as the best ones."""
+        self._best_weights = {
+            name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()
+        }
+
+    def _train(self) -> tuple[float, float]:
+        """Mean training loss of one epoch, and its last learning rate."""
+        epoch = len(self.history)
+        noise = self._stream("noise")
+        seed_dropout(self.model, self._stream("dropout"))
+        batches = self._batches()
+        losses, lr = [], 0.0
+        self.model.train()
+        for number, index in enumerate(batches):
+            if self.cancelled():
+                raise Cancelled
+            lr = learning_rate(
+                self.config.schedule,
+                self.config.optimizer.learning_rate,
+                step=epoch * len(batches) + number,
+                steps_per_epoch=len(batches),
+                epochs=self.epochs,
+                val_mse=[result.val_mse for result in self.history],
+            )
+            noisy, clean = self._batch(index, noise)
+            losses.append(self.step(noisy, clean, lr=lr) * len(index))
+        seen = sum(map(len, batches))
+        return torch.cat(losses).sum().item() / seen, lr  # waits for the device: once an epoch
+
+    def _stream(self, purpose: str) -> Generator:
+        seed = seed_for(self.seed, purpose, len(self.history))
+        return Generator(self.data.device).manual_seed(seed)
+
+    def _batches(self) -> Sequence[Tensor]:
+        """Indices of this epoch's batches; a last batch of one is left out (batch norm)."""
+        home = self.data.train_clean.device
+        order = Generator().manual_seed(seed_for(self.seed, "order", len(self.history)))
+        count = len(self.data.train_clean)
+        batches = torch.randperm(count, generator=order).to(home).split(self.config.batch_size)
+        return batches[:-1] if len(batches) > 1 and len(batches[-1]) == 1 else batches
+
+    def _batch(self, index: Tensor, noise: Generator) -> tuple[Tensor, Tensor]:
+        device = self.data.device
+        clean = self.data.train_clean[index].to(device, non_blocking=True)
+        if self.corruption is not None:
+            return corrupt(clean, self.corruption, noise), clean
+        assert self.data.train_noisy is not None, "only pairs come without a corruption"
+        return self.data.train_noisy[index].to(device, non_blocking=True), clean
+
+    def _validate(self) -> tuple[float, float]:
+        """Mean MSE over all pixels, and mean PSNR over images."""
+        mse_N = torch.cat(
+            [
+                mse_per_image(restored, clean)
+                for restored, clean in zip(
+                    self._restored(), self.data.val_clean.split(CHUNK), strict=True
+                )
+            ]
+        )
+        mse, decibel = torch.stack([mse_N.mean(), psnr(mse_N).mean()]).tolist()
+        return mse, decibel
+
+    @torch.no_grad()
+    def _restored(self) -> Iterator[Tensor]:
+        self.model.eval()
+        for noisy in self.data.val_noisy.split(CHUNK):
+            if self.cancelled():
+                raise Cancelled
+            with autocast(self.data.device, self.precision):
+                restored = self.model(noisy)
+            yield restored.float()
+
+    def restore(self) -> Tensor:
+        """Validation images as the best epoch restores them: [N, C, H, W] on the CPU."""
+        assert self._best_weights, "there is no finite epoch yet"
+        last = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
+        self.model.load_state_dict(self._best_weights)
+        try:
+            return torch.cat([restored.cpu() for restored in self._restored()])
+        finally:
+            self.model.load_state_dict(last)
+
+    def scores(self) -> Scores:
+        """Validation scores of the best epoch."""
+        return score(self.restore(), self.data.val_noisy.cpu(), self.data.val_clean.cpu())
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "history": [asdict(result) for result in self.history],
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "best": self._best_weights,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.history = [EpochResult(**result) for result in state["history"]]
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self._best_weights = {k: v.to(self.data.device) for k, v in state["best"].items()}
+
+
+def _initialized(config: TrialConfig, data: Prepared, seed: int) -> nn.Module:
+    """Fresh weights from the seed, the global stream left alone."""
+    _, channels, height, width = data.train_clean.shape
+    mean, std = (data.mean, data.std) if config.standardize else (0.0, 1.0)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_for(seed, "weights"))
+        return build_model(config.model, (channels, height, width), mean=mean, std=std)
+
+
+def best_of(history: Sequence[EpochResult], by: BestBy) -> EpochResult | None:
+    """The best finite epoch, the earlier of equal ones."""
+    sign = 1 if by == "val_mse" else -1
+    finite = [result for result in history if math.isfinite(result.val_mse)]
+    return min(finite, key=lambda result: sign * getattr(result, by), default=None)
+
+
+def stalled(history: Sequence[EpochResult], patience: int, by: BestBy) -> bool:
+    """Early stopping: whether the last `patience` epochs brought nothing better."""
+    best = best_of(history, by)
+    return best is not None and len(history) - best.epoch >= patience

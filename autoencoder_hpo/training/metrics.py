@@ -1,0 +1,92 @@
+"""How good a restoration is: MSE, PSNR and SSIM, for pixels in [0, 1].
+
+`val_mse` is the mean over all pixels; `val_psnr` is the mean over images of each image's PSNR,
+which is what the denoising literature reports. The PSNR of the mean MSE is lower, because the
+worst images weigh more in it.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+BEST_PSNR = 100.0  # dB; an image restored without any error would be infinite
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Validation scores of a model, and of the noisy input; None where they mean nothing."""
+
+    val_mse: float
+    val_psnr: float
+    val_ssim: float | None
+    noisy_mse: float | None
+    noisy_psnr: float | None
+    noisy_ssim: float | None
+    psnr_gain: float | None
+    """val_psnr - noisy_psnr, in dB."""
+
+
+def mse_per_image(restored_NCHW: Tensor, clean_NCHW: Tensor) -> Tensor:
+    """Mean squared error of each image: [N]."""
+    return (restored_NCHW.float() - clean_NCHW).square().flatten(1).mean(1)
+
+
+def psnr(mse_N: Tensor) -> Tensor:
+    """Peak signal-to-noise ratio in dB, peak 1: 10·log10(1 / MSE), at most `BEST_PSNR`."""
+    return -10 * torch.log10(mse_N.clamp(min=10 ** (-BEST_PSNR / 10)))
+
+
+def ssim(restored_NCHW: Tensor, clean_NCHW: Tensor) -> float | None:
+    """Mean structural similarity (Wang et al., 2004), uniform window of up to 7 pixels.
+
+    None for feature vectors and images too small to have structure.
+    """
+    from skimage.metrics import structural_similarity  # slow to import, needed once a trial
+
+    side = min(restored_NCHW.shape[-2:])
+    window = min(7, side if side % 2 else side - 1)
+    if window < 3:
+        return None
+    # skimage takes the mean over channels: every image is one.
+    score = structural_similarity(
+        restored_NCHW.flatten(0, 1).float().numpy(),
+        clean_NCHW.flatten(0, 1).numpy(),
+        channel_axis=0,
+        win_size=window,
+        data_range=1.0,
+    )
+    return float(score)
+
+
+def score(restored_NCHW: Tensor, noisy_NCHW: Tensor, clean_NCHW: Tensor) -> Scores:
+    """All scores of restored images; everything on the CPU.
+
+    Where the noisy input is the clean image, its scores and the gain are None.
+    """
+    mse_N = mse_per_image(restored_NCHW, clean_NCHW)
+    noisy_N = mse_per_image(noisy_NCHW, clean_NCHW)
+    val_psnr = float(psnr(mse_N).mean())
+    corrupted = bool(noisy_N.max() > 0)
+    noisy_psnr = float(psnr(noisy_N).mean()) if corrupted else None
+    return Scores(
+        val_mse=float(mse_N.mean()),
+        val_psnr=val_psnr,
+        val_ssim=ssim(restored_NCHW, clean_NCHW),
+        noisy_mse=float(noisy_N.mean()) if corrupted else None,
+        noisy_psnr=noisy_psnr,
+        noisy_ssim=ssim(noisy_NCHW, clean_NCHW) if corrupted else None,
+        psnr_gain=None if noisy_psnr is None else val_psnr - noisy_psnr,
+    )
+
+
+def mean_scores(scores: Sequence[Scores]) -> Scores:
+    """The mean over folds; None where any fold has none."""
+    columns = {field.name: [getattr(s, field.name) for s in scores] for field in fields(Scores)}
+    means = {
+        name: None if None in values else math.fsum(values) / len(values)
+        for name, values in columns.items()
+    }
+    return Scores(**means)  # type: ignore[arg-type]

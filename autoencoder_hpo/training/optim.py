@@ -1,0 +1,108 @@
+"""Optimizers, and the learning rate as a pure function of where training is."""
+
+import math
+from collections.abc import Sequence
+from typing import Any, assert_never
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from autoencoder_hpo.config import (
+    Adam,
+    ConstantSchedule,
+    CosineSchedule,
+    ExponentialSchedule,
+    OneCycleSchedule,
+    OptimizerConfig,
+    PlateauSchedule,
+    RmsProp,
+    ScheduleConfig,
+    Sgd,
+    StepSchedule,
+)
+
+FIRST_OF_CYCLE = 1 / 25
+LAST_OF_CYCLE = 1e-4
+
+
+def build_optimizer(config: OptimizerConfig, model: nn.Module) -> Optimizer:
+    """The optimizer; weight decay spares biases and normalizations."""
+    groups: list[dict[str, Any]] = [
+        {
+            "params": [p for p in model.parameters() if p.ndim > 1],
+            "weight_decay": config.weight_decay,
+        },
+        {"params": [p for p in model.parameters() if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    groups = [group for group in groups if group["params"]]
+    lr = config.learning_rate
+    match config:
+        case Adam(kind="adam"):
+            betas = (config.beta1, config.beta2)
+            return torch.optim.Adam(groups, lr=lr, betas=betas, fused=True)
+        case Adam():
+            betas = (config.beta1, config.beta2)
+            return torch.optim.AdamW(groups, lr=lr, betas=betas, fused=True)
+        case Sgd():
+            return torch.optim.SGD(
+                groups, lr=lr, momentum=config.momentum, nesterov=config.nesterov, fused=True
+            )
+        case RmsProp():
+            return torch.optim.RMSprop(groups, lr=lr, alpha=config.alpha, momentum=config.momentum)
+        case _:
+            assert_never(config)
+
+
+def learning_rate(
+    schedule: ScheduleConfig,
+    base: float,
+    *,
+    step: int,
+    steps_per_epoch: int,
+    epochs: int,
+    val_mse: Sequence[float],
+) -> float:
+    """The learning rate of this step (counted from 0, over all epochs).
+
+    `val_mse` holds the validation MSE of every finished epoch, for `plateau`.
+    """
+    epoch = step // steps_per_epoch  # finished epochs
+    total = epochs * steps_per_epoch
+    match schedule:
+        case ConstantSchedule():
+            return base
+        case StepSchedule():
+            return base * schedule.factor ** (epoch // schedule.every)
+        case ExponentialSchedule():
+            return base * math.exp(-schedule.rate * max(0, epoch + 1 - max(1, schedule.start_epoch)))
+        case CosineSchedule():
+            warmup = round(schedule.warmup_epochs * steps_per_epoch)
+            if step < warmup:
+                return base * (step + 1) / (warmup + 1)
+            return base * _cosine((step - warmup) / max(1, total - warmup), 1.0, schedule.floor)
+        case OneCycleSchedule():
+            rise = schedule.rise * total
+            if step < rise:
+                return base * _cosine(step / rise, FIRST_OF_CYCLE, 1.0)
+            return base * _cosine((step - rise) / max(1.0, total - rise), 1.0, LAST_OF_CYCLE)
+        case PlateauSchedule():
+            return base * schedule.factor ** _plateaus(val_mse, schedule.patience)
+        case _:
+            assert_never(schedule)
+
+
+def _cosine(share: float, first: float, last: float) -> float:
+    """From `first` at 0 to `last` at 1, along half a cosine (Loshchilov & Hutter, 2016)."""
+    return last + (first - last) * (1 + math.cos(math.pi * min(share, 1.0))) / 2
+
+
+def _plateaus(val_mse: Sequence[float], patience: int) -> int:
+    """How often `patience` epochs passed without a better one."""
+    best, waited, plateaus = math.inf, 0, 0
+    for value in val_mse:
+        waited = 0 if value < best else waited + 1
+        best = min(best, value)
+        if waited > patience:
+            plateaus, waited = plateaus + 1, 0
+    return plateaus

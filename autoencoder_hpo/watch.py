@@ -1,0 +1,125 @@
+"""Watching a study: a live table on a terminal, plain lines elsewhere.
+
+It reads the database and nothing else, so workers on other machines show up too.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from optuna.trial import FrozenTrial, TrialState
+from rich.console import Console
+from rich.live import Live
+
+from autoencoder_hpo.claims import REASON, WORKER
+from autoencoder_hpo.ledger import OpenStudy, open_study
+from autoencoder_hpo.screens import db, gain, live_screen
+from autoencoder_hpo.status import running, summary
+from autoencoder_hpo.storage import Storage
+
+POLL_S = 0.5
+
+
+def watch(opened: OpenStudy, console: Console, going: Callable[[], bool]) -> None:
+    """Show the study until `going` says no; the last state is shown too."""
+    watcher = Watcher(opened)
+    if console.is_terminal:
+        with Live(console=console, refresh_per_second=4, transient=True) as live:
+            while going():
+                _print(console, watcher.news())
+                live.update(live_screen(watcher.view()))
+                time.sleep(POLL_S)
+    else:
+        while going():
+            _print(console, watcher.news())
+            time.sleep(POLL_S)
+    _print(console, watcher.news())
+
+
+def _print(console: Console, lines: list[str]) -> None:
+    for line in lines:
+        console.print(line, highlight=False, soft_wrap=True, markup=False)
+
+
+@contextmanager
+def watched(storage: Storage, name: str, console: Console, stop: Callable[[], bool]) -> Iterator[None]:
+    """Show the study from a thread of its own while this process works on it."""
+    opened = open_study(storage, name)
+    done = threading.Event()
+    thread = threading.Thread(
+        target=watch, args=(opened, console, lambda: not done.is_set() and not stop()), daemon=True
+    )
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+class Watcher:
+    """Remembers what it has said, and when it began, for the time that is left."""
+
+    def __init__(self, opened: OpenStudy) -> None:
+        self.opened = opened
+        self.seen = {t.number for t in opened.trials() if t.state.is_finished()}
+        self.finished_before = len(self.seen)
+        self.started = time.monotonic()
+
+    def news(self) -> list[str]:
+        """A line for each trial that has finished since the last call."""
+        fresh = [
+            t for t in self.opened.trials() if t.state.is_finished() and t.number not in self.seen
+        ]
+        self.seen |= {trial.number for trial in fresh}
+        return [self._line(trial) for trial in fresh]
+
+    def view(self) -> dict[str, Any]:
+        values = summary(self.opened)
+        return {
+            **values,
+            "workers": [self._worker(trial) for trial in running(self.opened)],
+            "time_left": self._time_left(values),
+        }
+
+    def _line(self, trial: FrozenTrial) -> str:
+        attrs = trial.user_attrs
+        what = f"trial {trial.number:>3}  {_model(trial):<5}"
+        if trial.state is TrialState.COMPLETE:
+            best = self.opened.best()
+            star = "  * best so far" if best is not None and best.number == trial.number else ""
+            return (
+                f"{what} complete  {db(attrs['val_psnr'])} ({gain(attrs['psnr_gain'])}) in "
+                f"{attrs['seconds']:.0f} s{star}"
+            )
+        if trial.state is TrialState.PRUNED:
+            return f"{what} pruned    {attrs.get(REASON, '')}"
+        return f"{what} failed    {attrs.get(REASON, '')}"
+
+    def _worker(self, trial: FrozenTrial) -> dict[str, Any]:
+        config = trial.user_attrs.get("config") or {}
+        return {
+            "worker": trial.user_attrs.get(WORKER, "?"),
+            "trial": trial.number,
+            "model": _model(trial),
+            "epoch": trial.last_step or 0,
+            "epochs": config.get("epochs") or self.opened.study.task.epochs,
+            "psnr": trial.user_attrs.get("val_psnr"),
+        }
+
+    def _time_left(self, values: dict[str, Any]) -> float | None:
+        """By the pace since watching began, and at most until the deadline."""
+        done = len(self.seen) - self.finished_before
+        guesses = [values["seconds_left"]]
+        if values["budget"]["trials"] is not None and done:
+            counts = values["counts"]
+            left = values["budget"]["trials"] - counts["complete"] - counts["pruned"]
+            guesses.append(left * (time.monotonic() - self.started) / done)
+        return min((guess for guess in guesses if guess is not None), default=None)
+
+
+def _model(trial: FrozenTrial) -> str:
+    config = trial.user_attrs.get("config")
+    return config["model"]["kind"] if config else "?"
