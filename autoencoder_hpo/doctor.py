@@ -114,5 +114,4 @@ def _database(settings: Settings, storage: str | None) -> Finding:
             "warning",
             f"{opened.shown} serves one process only; use PostgreSQL for several workers",
         )
-    kind = "PostgreSQL" if (storage or settings.storage) else "embedded PostgreSQL"
-    return Finding("database", "ok", f"{kind}, {known} studies ({opened.shown})")
+    return Finding("database", "ok", f"{opened.shown} answers; it holds {known} studies")

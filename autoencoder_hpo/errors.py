@@ -20,12 +20,21 @@ class AutoencoderHpoError(Exception):
 
 
 class StudyError(AutoencoderHpoError):
-    """A study file does not describe a study we can run, or a study cannot be used so."""
+    """A study file does not describe a study we can run, or a study cannot be used so.
 
-    def __init__(self, where: object, problems: Sequence[str]) -> None:
+    A problem that has a line is a pair of it and the text.
+    """
+
+    def __init__(self, where: object, problems: Sequence[str | tuple[int, str]]) -> None:
         self.where = str(where)
-        self.problems = list(problems)
-        super().__init__("\n".join(f"{where}: {problem}" for problem in problems))
+        placed = [(None, item) if isinstance(item, str) else item for item in problems]
+        self.problems = [text for _, text in placed]
+        super().__init__(
+            "\n".join(
+                f"{where}: {text}" if line is None else f"{where}:{line}: {text}"
+                for line, text in placed
+            )
+        )
 
 
 class DataError(AutoencoderHpoError):

@@ -9,6 +9,7 @@
 """
 
 import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,9 +75,9 @@ def make_directory(path: Path) -> Path:
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
-        probe = path / f".write-test-{os.getpid()}"
-        probe.write_bytes(b"x" * 4096)  # a full disk still makes empty files
-        probe.unlink()
+        with tempfile.NamedTemporaryFile(dir=path, prefix=".write-test-") as probe:
+            probe.write(b"x" * 4096)  # a full disk still makes empty files
+            probe.flush()
     except OSError as error:
         raise DiskError(
             f"{path}: {error.strerror}; make it writable, free some space, or set "

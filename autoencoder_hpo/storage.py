@@ -87,8 +87,12 @@ def open_storage(url: str | None, settings: Settings) -> Storage:
         StorageError: no such server, wrong password, or a database that is not ours.
     """
     given = url or settings.storage
-    target = _parse(given, settings) if given else make_url(start_embedded(settings.postgres))
-    shown = target.render_as_string(hide_password=True)
+    if given:
+        target = _parse(given, settings)
+        shown = target.render_as_string(hide_password=True)
+    else:
+        target = make_url(start_embedded(settings.postgres))
+        shown = f"the embedded PostgreSQL in {settings.home}"
     try:
         return _open(target, shown)
     except StorageError:

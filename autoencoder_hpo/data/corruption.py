@@ -3,7 +3,6 @@
 Shapes: N images, C channels, H rows, W columns; any other shape works as well.
 """
 
-import hashlib
 from typing import assert_never
 
 import torch
@@ -19,6 +18,7 @@ from autoencoder_hpo.config import (
     Speckle,
     Task,
 )
+from autoencoder_hpo.seeds import seed_for
 
 
 def corrupt(clean: Tensor, config: Corruption, generator: Generator) -> Tensor:
@@ -31,15 +31,6 @@ def corrupt(clean: Tensor, config: Corruption, generator: Generator) -> Tensor:
         return clean
     noisy = _damage(clean, config, generator)
     return noisy.clamp(0, 1) if config.clip else noisy
-
-
-def seed_for(*parts: int | str) -> int:
-    """A 63-bit seed for one purpose, the same in every process and on every machine.
-
-    Seeds of different purposes, such as ``seed_for(task.seed, "split")``, are unrelated.
-    """
-    text = "\x1f".join(repr(part) for part in parts)
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
 def validation_noise(clean: Tensor, task: Task) -> Tensor:

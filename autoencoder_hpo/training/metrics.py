@@ -12,6 +12,8 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
+from autoencoder_hpo.training.prepared import Prepared
+
 BEST_PSNR = 100.0  # dB; an image restored without any error would be infinite
 
 
@@ -80,6 +82,12 @@ def score(restored_NCHW: Tensor, noisy_NCHW: Tensor, clean_NCHW: Tensor) -> Scor
         noisy_ssim=ssim(noisy_NCHW, clean_NCHW) if corrupted else None,
         psnr_gain=None if noisy_psnr is None else val_psnr - noisy_psnr,
     )
+
+
+def noisy_scores(prepared: Sequence[Prepared]) -> Scores:
+    """What leaving the validation images as they are scores; the mean over folds."""
+    pairs = [(fold.val_noisy.cpu(), fold.val_clean.cpu()) for fold in prepared]
+    return mean_scores([score(noisy, noisy, clean) for noisy, clean in pairs])
 
 
 def mean_scores(scores: Sequence[Scores]) -> Scores:

@@ -12,7 +12,11 @@ def choose_precision(device: torch.device) -> Precision:
     """bfloat16 where it is faster for the shapes that we train, else float32."""
     if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
         return "bfloat16"
-    if device.type == "cpu" and torch.cpu._is_amx_tile_supported():
+    # One core with AVX512-BF16, batch 64 of 28×28: mlp 1.5, conv 1.6, unet 1.6 times as fast as
+    # float32, and the curves agree; without such instructions it is many times slower.
+    if device.type == "cpu" and (
+        torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    ):
         return "bfloat16"
     return "float32"
 

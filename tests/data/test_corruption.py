@@ -4,7 +4,8 @@ from pydantic import TypeAdapter
 from torch import Generator
 
 from autoencoder_hpo.config import Corruption, Task
-from autoencoder_hpo.data.corruption import corrupt, seed_for, validation_noise
+from autoencoder_hpo.data.corruption import corrupt, validation_noise
+from autoencoder_hpo.seeds import seed_for
 
 KINDS = [
     {"kind": "gaussian", "sigma": 0.3},

@@ -1,0 +1,357 @@
+"""A search space is a trial config with holes in it.
+
+A hole says what may go there:
+
+    learning_rate: {float: [1.0e-4, 1.0e-1], log: true}
+    depth:         {int: [1, 5]}
+    batch_size:    [32, 64, 128]
+    model:         {choice: [{kind: mlp, ...}, {kind: unet, ...}]}
+
+`fill` asks a suggester for each: an Optuna trial, or one that knows the answers already.
+Reading holes and naming them is in `holes`, the way back from a config in `params`.
+"""
+
+import math
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Literal, Protocol, assert_never
+
+from autoencoder_hpo.holes import (
+    Choice,
+    Fields,
+    Fixed,
+    FloatRange,
+    Hole,
+    IntRange,
+    Listed,
+    Node,
+    Path,
+    Range,
+    Scalar,
+    SpaceError,
+    read_space,
+    show,
+)
+from autoencoder_hpo.params import UnknownKey, to_params
+
+__all__ = [
+    "Filled",
+    "FixedSuggester",
+    "Parameter",
+    "Path",
+    "SpaceError",
+    "Suggester",
+    "UnknownKey",
+    "architectures",
+    "cell_count",
+    "cells",
+    "corner_count",
+    "corners",
+    "fill",
+    "grid_problems",
+    "inner_points",
+    "parameters",
+    "to_params",
+]
+
+MOST_CELLS = 1_000_000
+
+
+class Suggester(Protocol):
+    """The part of optuna.Trial used here."""
+
+    def suggest_float(
+        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
+    ) -> float: ...
+
+    def suggest_int(
+        self, name: str, low: int, high: int, *, step: int = 1, log: bool = False
+    ) -> int: ...
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """A plain config. `origin` maps each path in it to the path of the space it came from."""
+
+    config: dict[str, Any]
+    origin: Mapping[Path, Path]
+
+
+def fill(tree: dict[str, Any], suggester: Suggester) -> Filled:
+    """Replace every hole of a tree by what the suggester says."""
+    return _fill(read_space(tree), suggester)
+
+
+def _fill(space: Fields, suggester: Suggester) -> Filled:
+    origin: dict[Path, Path] = {}
+
+    def visit(node: Node, path: Path) -> Any:
+        origin[path] = node.source
+        match node:
+            case Fixed(value=value):
+                return value
+            case Fields(fields=fields):
+                return {key: visit(sub, (*path, key)) for key, sub in fields.items()}
+            case Choice(name=name, options=options):
+                return visit(options[suggester.suggest_categorical(name, list(options))], path)
+            case Listed(name=name, values=values):
+                return suggester.suggest_categorical(name, list(values))
+            case IntRange(_, name, low, high, step, log):
+                return suggester.suggest_int(name, low, high, step=step, log=log)
+            case FloatRange(_, name, low, high, float_step, log):
+                return suggester.suggest_float(name, low, high, step=float_step, log=log)
+            case _:
+                assert_never(node)
+
+    return Filled(visit(space, ()), origin)
+
+
+@dataclass(frozen=True, slots=True)
+class FixedSuggester:
+    """Answers from `params`, else with the low end or the first choice. `used`: its answers."""
+
+    params: Mapping[str, Scalar]
+    used: dict[str, Scalar] = field(default_factory=dict)
+
+    def suggest_float(
+        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
+    ) -> float:
+        return self._answer(name, low)
+
+    def suggest_int(
+        self, name: str, low: int, high: int, *, step: int = 1, log: bool = False
+    ) -> int:
+        return self._answer(name, low)
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
+        return self._answer(name, choices[0])
+
+    def _answer(self, name: str, otherwise: Any) -> Any:
+        return self.used.setdefault(name, self.params.get(name, otherwise))
+
+
+# ---- what a space spans ----------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A hole as Optuna sees it. `conditional`: not every trial has it."""
+
+    name: str
+    kind: Literal["int", "float", "categorical"]
+    conditional: bool
+    low: float | None = None
+    high: float | None = None
+    step: float | None = None
+    log: bool = False
+    choices: Sequence[Scalar] = ()
+
+
+def parameters(tree: dict[str, Any]) -> list[Parameter]:
+    """The holes of a space, in the order in which they are filled."""
+    return [_parameter(hole, bool(given)) for hole, given in _holes(read_space(tree), {})]
+
+
+def _parameter(hole: Hole, conditional: bool) -> Parameter:
+    match hole:
+        case Choice(name=name, options=options):
+            return Parameter(name, "categorical", conditional, choices=tuple(options))
+        case Listed(name=name, values=values):
+            return Parameter(name, "categorical", conditional, choices=tuple(values))
+        case IntRange(_, name, low, high, step, log):
+            return Parameter(name, "int", conditional, low, high, step, log)
+        case FloatRange(_, name, low, high, float_step, log):
+            return Parameter(name, "float", conditional, low, high, float_step, log)
+        case _:
+            assert_never(hole)
+
+
+def _holes(node: Node, given: Mapping[str, Scalar]) -> Iterator[tuple[Hole, Mapping[str, Scalar]]]:
+    """Every hole, and the labels that must be picked for it to occur."""
+    match node:
+        case Fixed():
+            return
+        case Fields(fields=fields):
+            for sub in fields.values():
+                yield from _holes(sub, given)
+        case Choice(name=name, options=options):
+            yield node, given
+            for label, option in options.items():
+                yield from _holes(option, {**given, name: label} if len(options) > 1 else given)
+        case _:
+            yield node, given
+
+
+def architectures(tree: dict[str, Any]) -> int:
+    """How many models the space holds, counting ints, choices and floats with a step.
+
+    A float range without a step, such as dropout's, counts once: it is a matter of degree.
+    """
+    model = read_space(tree).fields.get("model")
+    return 1 if model is None else _count(_listed(model, _degrees))
+
+
+def _degrees(found: Range) -> Sequence[float]:
+    stepless = isinstance(found, FloatRange) and found.step is None
+    return (found.low,) if stepless else _steps(found)
+
+
+# ---- counting a space out --------------------------------------------------------------
+
+
+def corners(tree: dict[str, Any], limit: int = 2000) -> list[Filled]:
+    """All combinations of both ends of every range and of every choice.
+
+    When there are more than `limit`, a fixed sample of about as many, in which each end and
+    each choice occurs.
+    """
+    space = read_space(tree)
+    ends = _listed(space, _ends)
+    if (total := _count(ends)) <= limit:
+        return [_fill(space, FixedSuggester(_nth(ends, index))) for index in range(total)]
+    chance = random.Random(0)
+    sample: dict[frozenset[tuple[str, Scalar]], Filled] = {}
+    forced = list(_each_once(ends))
+    for number in range(limit + len(forced)):
+        params = _nth(ends, chance.randrange(total))
+        if number < len(forced):
+            params |= forced[number]
+        suggester = FixedSuggester(params)
+        filled = _fill(space, suggester)
+        if number < len(forced) or len(sample) < limit:
+            sample.setdefault(frozenset(suggester.used.items()), filled)
+    return list(sample.values())
+
+
+def corner_count(tree: dict[str, Any]) -> int:
+    """How many corners there are, whether or not all of them are tried."""
+    return _count(_listed(read_space(tree), _ends))
+
+
+def inner_points(tree: dict[str, Any]) -> list[Filled]:
+    """For each int range, a config with the value above its low end: between two allowed
+    kernels, 3 and 7, there may be one that is not."""
+    space = read_space(tree)
+    return [
+        _fill(space, FixedSuggester({**given, hole.name: hole.low + hole.step}))
+        for hole, given in _holes(space, {})
+        if isinstance(hole, IntRange)
+    ]
+
+
+def cells(tree: dict[str, Any]) -> Iterator[dict[str, Scalar]]:
+    """The parameters of every grid cell, in a fixed order.
+
+    Raises:
+        SpaceError: a range cannot be counted out, or there are more than a million cells.
+    """
+    total = cell_count(tree)
+    grid = _listed(read_space(tree), _steps)
+    return (_nth(grid, index) for index in range(total))
+
+
+def cell_count(tree: dict[str, Any]) -> int:
+    """How many cells a grid over the space has; raises SpaceError as `cells` does."""
+    total = _count(_listed(read_space(tree), _steps))
+    if total > MOST_CELLS:
+        raise SpaceError((), f"found {total:,} cells; a grid has at most {MOST_CELLS:,}")
+    return total
+
+
+def grid_problems(tree: dict[str, Any]) -> list[SpaceError]:
+    """Why a grid cannot be laid over a space."""
+    problems = []
+    for hole, _ in _holes(read_space(tree), {}):
+        try:
+            if isinstance(hole, IntRange | FloatRange):
+                _steps(hole)
+        except SpaceError as problem:
+            problems.append(problem)
+    if not problems:
+        try:
+            cell_count(tree)
+        except SpaceError as problem:
+            problems.append(problem)
+    return problems
+
+
+def _ends(found: Range) -> Sequence[float]:
+    return found.low, found.high
+
+
+def _steps(found: Range) -> Sequence[float]:
+    match found:
+        case IntRange(_, _, low, high, step, log=False):
+            return range(low, high + 1, step)
+        case FloatRange(_, _, start, stop, float() as size, log=False):
+            number = round((stop - start) / size) + 1
+            first, stride = Decimal(str(start)), Decimal(str(size))
+            return [float(first + index * stride) for index in range(number)]
+        case _:
+            kind = "log" if found.log else "continuous"
+            raise SpaceError(
+                found.source,
+                f"found {show([found.low, found.high])}, a {kind} range; a grid needs a list of "
+                "values or a step",
+            )
+
+
+def _listed(node: Node, values: Callable[[Range], Sequence[float]]) -> Node:
+    """The same space with every range replaced by a list of some of its values."""
+    match node:
+        case Fields(source, fields):
+            return Fields(source, {key: _listed(sub, values) for key, sub in fields.items()})
+        case Choice(source, name, options):
+            return Choice(source, name, {k: _listed(sub, values) for k, sub in options.items()})
+        case IntRange() | FloatRange():
+            return Listed(node.source, node.name, values(node))
+        case _:
+            return node
+
+
+def _count(node: Node) -> int:
+    """The number of ways to fill a space that has no ranges."""
+    match node:
+        case Fields(fields=fields):
+            return math.prod(_count(sub) for sub in fields.values())
+        case Choice(options=options):
+            return sum(_count(option) for option in options.values())
+        case Listed(values=values):
+            return len(values)
+        case _:
+            return 1
+
+
+def _nth(node: Node, index: int) -> dict[str, Scalar]:
+    """One of those ways, by its number: the digits of `index` in the space's mixed radix."""
+    match node:
+        case Fields(fields=fields):
+            params: dict[str, Scalar] = {}
+            for sub in reversed(list(fields.values())):
+                index, digit = divmod(index, _count(sub))
+                params = _nth(sub, digit) | params
+            return params
+        case Choice(name=name, options=options):
+            for label, option in options.items():
+                if index < (size := _count(option)):
+                    return {name: label, **_nth(option, index)}
+                index -= size
+            raise IndexError(index)
+        case Listed(name=name, values=values):
+            return {name: values[index]}
+        case _:
+            return {}
+
+
+def _each_once(space: Node) -> Iterator[dict[str, Scalar]]:
+    """For each value of each hole, what must be decided for it to occur."""
+    for hole, given in _holes(space, {}):
+        match hole:
+            case Listed(name=name, values=values):
+                yield from ({**given, name: value} for value in values)
+            case Choice(name=name, options=options):
+                yield from ({**given, name: label} for label in options)
