@@ -6,7 +6,6 @@ A hole's name in the database is its path with the chosen kind in it, such as
 
 import difflib
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -14,6 +13,7 @@ from typing import Any
 
 Scalar = str | int | float | bool | None
 Path = tuple[str | int, ...]  # keys and positions, from the top of a tree
+HOLES = ("int", "float", "choice")
 MOST_STEPS = 1_000_000  # of one range: more is a range without steps
 LARGEST = 2**53  # the database keeps parameters as 64-bit floats
 
@@ -100,11 +100,19 @@ def _read(tree: Any) -> tuple[Fields, list[SpaceError]]:
     return reader.fields(tree, (), ""), reader.problems
 
 
+def _refuse_misspelt_hole(tree: dict[str, Any], source: Path) -> None:
+    """`{flaot: [0, 1]}`: a mapping of a kind may have such a key, `floor` for one."""
+    for key, value in tree.items():
+        close = difflib.get_close_matches(str(key), HOLES, 1, 0.7)
+        if close and isinstance(value, list) and "kind" not in tree:
+            raise SpaceError((*source, key), f"unknown key {key} (did you mean {close[0]}?)")
+
+
 def hole_key(tree: Any) -> str | None:
     """The key that makes a mapping a hole; None for anything else."""
     if not isinstance(tree, dict):
         return None
-    return next((key for key in ("int", "float", "choice") if key in tree), None)
+    return next((key for key in HOLES if key in tree), None)
 
 
 def show(value: Any) -> str:
@@ -142,6 +150,7 @@ class _Reader:
                     return self._hole(tree, source, name)
                 case dict():
                     kind = tree.get("kind")
+                    _refuse_misspelt_hole(tree, source)
                     named = isinstance(kind, str) and not labelled
                     return self.fields(tree, source, _join(name, kind) if named else name)
                 case list():

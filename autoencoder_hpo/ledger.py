@@ -14,7 +14,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from autoencoder_hpo.errors import StudyError
-from autoencoder_hpo.space import to_params
+from autoencoder_hpo.params import to_params
 from autoencoder_hpo.storage import Storage
 from autoencoder_hpo.study import Study, StudyFile, differences, parse_study
 
@@ -117,6 +117,7 @@ def create_study(storage: Storage, file: StudyFile, data: dict[str, Any]) -> Ope
     """
     with storage.locked("studies"):
         refuse_taken(storage, file)
+        _remove_unfinished(storage, file.study.name)
         study = optuna.create_study(
             storage=storage.optuna,
             study_name=file.study.name,
@@ -137,7 +138,7 @@ def create_study(storage: Storage, file: StudyFile, data: dict[str, Any]) -> Ope
 def refuse_taken(storage: Storage, file: StudyFile) -> None:
     """Raises StudyError when there is a study of this file's name."""
     name = file.study.name
-    if name in names(storage):
+    if name in names(storage) and not _is_unfinished(find(storage, name)):
         raise StudyError(
             file.where,
             [
@@ -145,6 +146,18 @@ def refuse_taken(storage: Storage, file: StudyFile) -> None:
                 "with it, or give this file another name:"
             ],
         )
+
+
+def _is_unfinished(study: optuna.Study) -> bool:
+    """Whether its creation was cut off: no file yet, and nothing of anybody else's in it."""
+    attrs = study.user_attrs
+    idle = all(trial.state is TrialState.WAITING for trial in study.get_trials(deepcopy=False))
+    return FILE not in attrs and idle and (not attrs or DATA in attrs)
+
+
+def _remove_unfinished(storage: Storage, name: str) -> None:
+    if name in names(storage):
+        optuna.delete_study(study_name=name, storage=storage.optuna)
 
 
 def find(storage: Storage, name: str) -> optuna.Study:

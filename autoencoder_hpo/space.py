@@ -120,12 +120,12 @@ class FixedSuggester:
     def suggest_float(
         self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
     ) -> float:
-        return self._answer(name, low)
+        return float(self._answer(name, low))
 
     def suggest_int(
         self, name: str, low: int, high: int, *, step: int = 1, log: bool = False
     ) -> int:
-        return self._answer(name, low)
+        return int(self._answer(name, low))
 
     def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
         return self._answer(name, choices[0])
@@ -196,8 +196,13 @@ def architectures(tree: dict[str, Any]) -> int:
 
 
 def _degrees(found: Range) -> Sequence[float]:
-    stepless = isinstance(found, FloatRange) and found.step is None
-    return (found.low,) if stepless else _steps(found)
+    match found:
+        case IntRange(_, _, low, high, step):
+            return range(low, high + 1, step)
+        case FloatRange(step=None):
+            return (found.low,)
+        case _:
+            return _steps(found)
 
 
 # ---- counting a space out --------------------------------------------------------------

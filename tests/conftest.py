@@ -1,0 +1,77 @@
+"""A real PostgreSQL for the tests, and a database of its own for each."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy
+import torch
+from support import Cli, Create, inputs_of, study_file
+
+from autoencoder_hpo.inputs import describe
+from autoencoder_hpo.ledger import OpenStudy, create_study
+from autoencoder_hpo.objective import Place
+from autoencoder_hpo.postgres import start_embedded
+from autoencoder_hpo.search import with_search
+from autoencoder_hpo.settings import Settings
+from autoencoder_hpo.storage import Storage, open_storage
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(home=tmp_path / "home", storage=None, password_file=None, data=None)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The URL of a real PostgreSQL server."""
+    return start_embedded(tmp_path_factory.mktemp("pg") / "data")
+
+
+@pytest.fixture
+def database(server: str, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of an empty database of its own."""
+    admin = sqlalchemy.create_engine(server, isolation_level="AUTOCOMMIT")
+    name = f"t{abs(hash(request.node.nodeid)) % 10**12}"
+    with admin.connect() as connection:
+        connection.execute(sqlalchemy.text(f"create database {name}"))
+    yield server.replace("/postgres?", f"/{name}?")
+    with admin.connect() as connection:
+        connection.execute(sqlalchemy.text(f"drop database {name} with (force)"))
+    admin.dispose()
+
+
+@pytest.fixture
+def storage(database: str, settings: Settings) -> Iterator[Storage]:
+    opened = open_storage(database, settings)
+    yield opened
+    opened.rdb.remove_session()
+    opened.engine.dispose()
+
+
+@pytest.fixture
+def create(storage: Storage, settings: Settings) -> Create:
+    """Create a tiny study with these changes, ready to be worked on."""
+
+    def make(**changes: Any) -> OpenStudy:
+        file = study_file(**changes)
+        return with_search(create_study(storage, file, describe(inputs_of(file, settings))))
+
+    return make
+
+
+@pytest.fixture
+def place(settings: Settings) -> Place:
+    return Place(worker="here:1", device=torch.device("cpu"), threads=1, settings=settings)
+
+
+@pytest.fixture
+def cli(tmp_path: Path, database: str) -> Cli:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    return Cli(tmp_path / "home", database, folder)

@@ -1,0 +1,95 @@
+"""Studies small enough to run in seconds, and the command line in processes of its own."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from autoencoder_hpo.inputs import Inputs, load_inputs
+from autoencoder_hpo.ledger import OpenStudy
+from autoencoder_hpo.settings import Settings
+from autoencoder_hpo.study import StudyFile, parse_study
+
+Create = Callable[..., OpenStudy]
+
+TINY: dict[str, Any] = {
+    "name": "tiny",
+    "task": {
+        "data": {"dataset": "digits", "train": 200, "validation": 64},
+        "corruption": {"kind": "gaussian", "sigma": 0.2},
+        "epochs": 3,
+    },
+    "search": {"sampler": {"kind": "random"}, "pruner": {"kind": "none"}, "trials": 4},
+    "trial": {
+        "optimizer": {
+            "kind": "adam",
+            "learning_rate": {"float": [1.0e-3, 1.0e-2], "log": True},
+        },
+        "batch_size": 64,
+        "model": {"kind": "mlp", "depth": 1, "width": {"int": [8, 32]}, "latent": 8},
+    },
+}
+
+
+def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """The tree with these changes laid over it; a mapping that says `kind` replaces its like."""
+    result = dict(base)
+    for key, value in changes.items():
+        old = result.get(key)
+        whole = {"kind", "choice", "int", "float"}
+        deeper = isinstance(value, dict) and isinstance(old, dict) and not whole & set(value)
+        result[key] = merged(old, value) if deeper else value
+    return result
+
+
+def study_text(**changes: Any) -> str:
+    return yaml.safe_dump(merged(TINY, changes), sort_keys=False)
+
+
+def study_file(**changes: Any) -> StudyFile:
+    return parse_study(study_text(**changes), where="tiny.yaml", base="/")
+
+
+def inputs_of(file: StudyFile, settings: Settings) -> Inputs:
+    return load_inputs(file, settings, torch.device("cpu"))
+
+
+class Cli:
+    """The real command line in processes of its own, on a database and home of its own."""
+
+    def __init__(self, home: Path, database: str, folder: Path) -> None:
+        self.folder = folder
+        self.environment = {
+            **os.environ,
+            "AUTOENCODER_HPO_HOME": str(home),
+            "AUTOENCODER_HPO_STORAGE": database,
+            "COLUMNS": "120",
+        }
+
+    def start(self, *words: str, **environment: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "autoencoder_hpo", *words],
+            cwd=self.folder,
+            env={**self.environment, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def __call__(self, *words: str, code: int = 0, **environment: str) -> str:
+        """Run it; returns what it printed, after checking the exit code."""
+        process = self.start(*words, **environment)
+        out, err = process.communicate(timeout=300)
+        assert process.returncode == code, f"{words} ended with {process.returncode}:\n{out}{err}"
+        assert "Traceback" not in err
+        return out if code == 0 else err.strip()
+
+    def write(self, name: str = "tiny.yaml", **changes: Any) -> str:
+        (self.folder / name).write_text(study_text(**changes))
+        return name

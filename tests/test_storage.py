@@ -1,0 +1,166 @@
+"""Opening the database: at once from many processes, and with one line when it cannot be."""
+
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import sqlalchemy
+
+from autoencoder_hpo.errors import StorageError
+from autoencoder_hpo.postgres import start_embedded
+from autoencoder_hpo.settings import Settings
+from autoencoder_hpo.storage import Storage, open_storage
+
+OPEN = """
+import sys
+from pathlib import Path
+from autoencoder_hpo.postgres import start_embedded
+from autoencoder_hpo.settings import Settings
+from autoencoder_hpo.storage import open_storage
+open_storage(sys.argv[1], Settings(Path("/nowhere"), None, None, None))
+"""
+
+
+def test_six_processes_open_an_empty_database_at_once(database: str) -> None:
+    """R1: with stock Optuna, five of six crash."""
+    processes = [
+        subprocess.Popen([sys.executable, "-c", OPEN, database], stderr=subprocess.PIPE, text=True)
+        for _ in range(6)
+    ]
+    ended = [(p.communicate(timeout=120)[1], p.returncode) for p in processes]
+    assert [code for _, code in ended] == [0] * 6, ended
+
+
+def test_the_lock_lets_one_in_at_a_time(storage: Storage, database: str, settings: Settings) -> None:
+    other = open_storage(database, settings)
+    order = []
+
+    def enter() -> None:
+        with other.locked("door"):
+            order.append("second")
+
+    with storage.locked("door"):
+        thread = threading.Thread(target=enter)
+        thread.start()
+        time.sleep(0.3)
+        order.append("first")
+    thread.join()
+    other.engine.dispose()
+    assert order == ["first", "second"]
+
+
+def test_locks_of_other_names_are_free(storage: Storage) -> None:
+    with storage.locked("one"), storage.locked("two"):
+        pass
+
+
+def test_a_dropped_connection_is_replaced(storage: Storage) -> None:
+    """R6: without the ping, the next statement fails."""
+    storage.now()
+    with storage.engine.connect() as connection:
+        connection.execute(
+            sqlalchemy.text(
+                "select pg_terminate_backend(pid) from pg_stat_activity "
+                "where datname = current_database() and pid <> pg_backend_pid()"
+            )
+        )
+        pid = connection.execute(sqlalchemy.text("select pg_backend_pid()")).scalar()
+    killer = sqlalchemy.create_engine(storage.engine.url)
+    with killer.connect() as connection:
+        connection.execute(sqlalchemy.text(f"select pg_terminate_backend({pid})"))
+    killer.dispose()
+    assert storage.now() > 0
+
+
+def test_the_clock_is_utc_whatever_the_server_says(storage: Storage) -> None:
+    with storage.engine.connect() as connection:
+        assert connection.execute(sqlalchemy.text("show timezone")).scalar() == "UTC"
+    assert abs(storage.now() - time.time()) < 5
+
+
+def test_a_database_of_somebody_else_is_refused_and_left_alone(
+    database: str, settings: Settings
+) -> None:
+    engine = sqlalchemy.create_engine(database)
+    with engine.begin() as connection:
+        connection.execute(sqlalchemy.text("create table orders (id int)"))
+    with pytest.raises(StorageError, match=r"holds other tables \(orders\); give autoencoder-hpo"):
+        open_storage(database, settings)
+    assert sqlalchemy.inspect(engine).get_table_names() == ["orders"]
+    engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("url", "line"),
+    [
+        ("postgresql://ada:secret@127.0.0.1:1/x", "nothing answers there; is PostgreSQL running?"),
+        ("postgresql://ada@no.such.host.invalid/x", "there is no such host"),
+        ("mysql://a/b", "mysql is not supported; use postgresql+psycopg2://"),
+        ("postgresql+nonsense://a/b", "there is no driver postgresql+nonsense"),
+        ("tiny.yaml", "--storage is not a database URL; write postgresql+psycopg2://"),
+        ("sqlite:////no/such/folder/x.db", "the file cannot be opened"),
+    ],
+)
+def test_what_cannot_be_opened_is_one_line(url: str, line: str, settings: Settings) -> None:
+    with pytest.raises(StorageError) as caught:
+        open_storage(url, settings)
+    assert line in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_missing_database_is_named(server: str, settings: Settings) -> None:
+    with pytest.raises(StorageError, match='database "nope" does not exist; create it first'):
+        open_storage(server.replace("/postgres?", "/nope?"), settings)
+
+
+def test_sqlite_serves_one_process(tmp_path: Path, settings: Settings) -> None:
+    storage = open_storage(f"sqlite:///{tmp_path}/x.db", settings)
+    assert not storage.is_server
+    assert abs(storage.now() - time.time()) < 5
+    with storage.locked("anything"):
+        pass
+    storage.engine.dispose()
+
+
+def test_a_file_that_is_no_database(tmp_path: Path, settings: Settings) -> None:
+    (tmp_path / "x.db").write_bytes(b"not a database at all" * 100)
+    with pytest.raises(StorageError, match="not an SQLite database"):
+        open_storage(f"sqlite:///{tmp_path}/x.db", settings)
+
+
+def test_the_password_comes_from_a_file(tmp_path: Path, settings: Settings) -> None:
+    missing = replace(settings, password_file=tmp_path / "none")
+    with pytest.raises(StorageError, match="must name a readable file"):
+        open_storage("postgresql://ada@127.0.0.1:1/x", missing)
+
+
+def test_a_wrong_password_is_one_line_without_it(tmp_path: Path, settings: Settings) -> None:
+    url = start_embedded(tmp_path / "pg")
+    engine = sqlalchemy.create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(sqlalchemy.text("alter user postgres password 'right'"))
+        hba = Path(connection.execute(sqlalchemy.text("show hba_file")).scalar_one())
+        hba.write_text("local all all scram-sha-256\n")
+        connection.execute(sqlalchemy.text("select pg_reload_conf()"))
+    engine.dispose()
+    until = time.monotonic() + 10
+    while time.monotonic() < until:  # the server reads its file a moment later
+        try:
+            open_storage(url, settings).engine.dispose()
+        except StorageError as error:
+            assert "AUTOENCODER_HPO_STORAGE_PASSWORD_FILE" in str(error)
+            break
+    secret = tmp_path / "secret"
+    secret.write_text("wrong\n")
+    with pytest.raises(StorageError, match="wrong user or password") as caught:
+        open_storage(url, replace(settings, password_file=secret))
+    assert "wrong@" not in str(caught.value)
+    secret.write_text("right\n")
+    opened = open_storage(url, replace(settings, password_file=secret))
+    assert "right" not in opened.shown
+    opened.engine.dispose()
