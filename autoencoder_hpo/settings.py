@@ -4,7 +4,7 @@
 |---|---|
 | AUTOENCODER_HPO_HOME | where the embedded database, downloads, checkpoints and pictures live |
 | AUTOENCODER_HPO_STORAGE | URL of the study database; left out, the embedded PostgreSQL |
-| AUTOENCODER_HPO_STORAGE_PASSWORD_FILE | a file that holds the database password, kept out of the URL |
+| AUTOENCODER_HPO_STORAGE_PASSWORD_FILE | a file with the database password |
 | AUTOENCODER_HPO_DATA | where relative data paths are looked up on this machine |
 """
 

@@ -57,6 +57,7 @@ __all__ = [
 ]
 
 MOST_CELLS = 1_000_000
+MOST_CORNERS = 2_000
 
 
 class Suggester(Protocol):
@@ -208,11 +209,11 @@ def _degrees(found: Range) -> Sequence[float]:
 # ---- counting a space out --------------------------------------------------------------
 
 
-def corners(tree: dict[str, Any], limit: int = 2000) -> list[Filled]:
+def corners(tree: dict[str, Any], limit: int = MOST_CORNERS) -> list[Filled]:
     """All combinations of both ends of every range and of every choice.
 
-    When there are more than `limit`, a fixed sample of about as many, in which each end and
-    each choice occurs.
+    When there are more than `limit`, a fixed sample of that many, in which each end and each
+    choice occurs; of more than that only where it takes more for them to occur.
     """
     space = read_space(tree)
     ends = _listed(space, _ends)
@@ -220,15 +221,14 @@ def corners(tree: dict[str, Any], limit: int = 2000) -> list[Filled]:
         return [_fill(space, FixedSuggester(_nth(ends, index))) for index in range(total)]
     chance = random.Random(0)
     sample: dict[frozenset[tuple[str, Scalar]], Filled] = {}
-    forced = list(_each_once(ends))
-    for number in range(limit + len(forced)):
-        params = _nth(ends, chance.randrange(total))
-        if number < len(forced):
-            params |= forced[number]
-        suggester = FixedSuggester(params)
+    for decided in _each_once(ends):
+        suggester = FixedSuggester(_nth(ends, chance.randrange(total)) | decided)
         filled = _fill(space, suggester)
-        if number < len(forced) or len(sample) < limit:
-            sample.setdefault(frozenset(suggester.used.items()), filled)
+        sample[frozenset(suggester.used.items())] = filled
+    for index in chance.sample(range(min(total, 2**62)), limit):  # a range's len() is 63 bits
+        if len(sample) < limit:
+            params = _nth(ends, index)
+            sample.setdefault(frozenset(params.items()), _fill(space, FixedSuggester(params)))
     return list(sample.values())
 
 

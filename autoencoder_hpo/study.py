@@ -16,7 +16,14 @@ from autoencoder_hpo.rules import (
     sampler_notes,
     search_problems,
 )
-from autoencoder_hpo.space import Parameter, architectures, cell_count, corner_count, parameters
+from autoencoder_hpo.space import (
+    MOST_CORNERS,
+    Parameter,
+    architectures,
+    cell_count,
+    corner_count,
+    parameters,
+)
 from autoencoder_hpo.starts import start_entries
 from autoencoder_hpo.study_config import (
     CmaEs,
@@ -208,12 +215,9 @@ class CheckSummary:
         ]
 
     def _tried(self) -> str:
-        tried = min(self.corners, 2000)
-        return (
-            f"{tried:,} corners"
-            if tried == self.corners
-            else f"2,000 of {self.corners:.3g} corners"
-        )
+        if self.corners <= MOST_CORNERS:
+            return f"{self.corners:,} corners"
+        return f"{MOST_CORNERS:,} of {self.corners:,} corners"
 
     def _budget(self) -> str:
         cells = None if self.cells is None else f"{self.cells:,} grid cells"

@@ -26,12 +26,13 @@ def export_study(opened: OpenStudy, path: Path) -> int:
     Raises:
         DiskError: the file cannot be written; a file that was there stays as it was.
     """
+    trials = [_pack(trial) for trial in opened.trials()]
     content = {
         "format": FORMAT,
         "version": VERSION,
         "name": opened.name,
         "attributes": opened.optuna.user_attrs,
-        "trials": [_pack(trial) for trial in opened.trials()],
+        "trials": trials,
     }
     beside = path.with_name(path.name + ".part")
     try:
@@ -40,7 +41,7 @@ def export_study(opened: OpenStudy, path: Path) -> int:
         beside.replace(path)
     except OSError as error:
         raise DiskError(f"{path}: {error.strerror}; choose another place") from error
-    return len(content["trials"])
+    return len(trials)
 
 
 def import_study(storage: Storage, path: Path) -> OpenStudy:

@@ -44,7 +44,9 @@ def _print(console: Console, lines: list[str]) -> None:
 
 
 @contextmanager
-def watched(storage: Storage, name: str, console: Console, stop: Callable[[], bool]) -> Iterator[None]:
+def watched(
+    storage: Storage, name: str, console: Console, stop: Callable[[], bool]
+) -> Iterator[None]:
     """Show the study from a thread of its own while this process works on it."""
     opened = open_study(storage, name)
     done = threading.Event()

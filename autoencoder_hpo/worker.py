@@ -113,5 +113,3 @@ def _work(opened: OpenStudy, inputs: Inputs, place: Place, stop: StopFlag) -> No
 def _release(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.empty_cache()
-
-

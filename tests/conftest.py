@@ -17,6 +17,7 @@ from autoencoder_hpo.search import with_search
 from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.storage import Storage, open_storage
 
+
 @pytest.fixture(autouse=True)
 def _one_thread() -> None:
     torch.set_num_threads(1)

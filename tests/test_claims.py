@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import sqlalchemy
-from support import Create
 from optuna.trial import TrialState
+from support import Create
 
 from autoencoder_hpo import claims
 from autoencoder_hpo.claims import Claimed, Nothing, claim, hand_back, is_mine, kept_alive, reap
@@ -110,9 +110,7 @@ def test_ten_failures_in_a_row_stop_the_study_until_it_is_resumed(create: Create
     for number in range(10):
         fail(opened, take(opened), f"cause {number}")
     stopped = claim(opened, "a")
-    assert stopped == Nothing(
-        "stopped", "10 trials in a row failed, the last one with: cause 9"
-    )
+    assert stopped == Nothing("stopped", "10 trials in a row failed, the last one with: cause 9")
     assert claim(opened, "b") == stopped
     clear_stop(opened)
     assert isinstance(claim(opened, "a"), Claimed)
@@ -159,9 +157,7 @@ def test_a_worker_killed_before_its_first_beat_is_noticed(
     assert reap(opened) == [0]
 
 
-def test_a_trial_kept_alive_is_not_reaped(
-    create: Create, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_trial_kept_alive_is_not_reaped(create: Create, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(claims, "BEAT_S", 0.1)
     opened = create(search={"trials": 1})
     claimed = take(opened)

@@ -85,7 +85,7 @@ def test_a_path_too_long_for_a_socket_works(tmp_path: Path) -> None:
 
 def test_a_home_that_is_a_file_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "home").write_text("")
-    with pytest.raises(DiskError, match="home: .*; make it writable.*AUTOENCODER_HPO_HOME"):
+    with pytest.raises(DiskError, match=r"home: .*; make it writable.*AUTOENCODER_HPO_HOME"):
         start_embedded(tmp_path / "home" / "pg")
 
 

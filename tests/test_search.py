@@ -2,11 +2,11 @@
 
 import optuna
 import pytest
-from support import Create, study_file
 from hypothesis import given
 from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState
+from support import Create, study_file
 
 from autoencoder_hpo.claims import Claimed, claim
 from autoencoder_hpo.ledger import OpenStudy

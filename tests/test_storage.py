@@ -35,7 +35,9 @@ def test_six_processes_open_an_empty_database_at_once(database: str) -> None:
     assert [code for _, code in ended] == [0] * 6, ended
 
 
-def test_the_lock_lets_one_in_at_a_time(storage: Storage, database: str, settings: Settings) -> None:
+def test_the_lock_lets_one_in_at_a_time(
+    storage: Storage, database: str, settings: Settings
+) -> None:
     other = open_storage(database, settings)
     order = []
 
@@ -148,13 +150,14 @@ def test_a_wrong_password_is_one_line_without_it(tmp_path: Path, settings: Setti
         hba.write_text("local all all scram-sha-256\n")
         connection.execute(sqlalchemy.text("select pg_reload_conf()"))
     engine.dispose()
-    until = time.monotonic() + 10
+    refused, until = "", time.monotonic() + 10
     while time.monotonic() < until:  # the server reads its file a moment later
         try:
             open_storage(url, settings).engine.dispose()
         except StorageError as error:
-            assert "AUTOENCODER_HPO_STORAGE_PASSWORD_FILE" in str(error)
+            refused = str(error)
             break
+    assert "AUTOENCODER_HPO_STORAGE_PASSWORD_FILE" in refused
     secret = tmp_path / "secret"
     secret.write_text("wrong\n")
     with pytest.raises(StorageError, match="wrong user or password") as caught:

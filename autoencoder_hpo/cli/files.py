@@ -57,9 +57,7 @@ def doctor(storage: StorageUrl = None) -> None:
     worst = "ok"
     screen = console()
     for finding in examine(settings(), storage):
-        screen.print(
-            f"[{colors[finding.level]}]{finding.level:<8}[/] {finding.what:<9}", end=" "
-        )
+        screen.print(f"[{colors[finding.level]}]{finding.level:<8}[/] {finding.what:<9}", end=" ")
         screen.print(finding.said, markup=False, highlight=False, soft_wrap=True)
         worst = "problem" if "problem" in (worst, finding.level) else worst
     if worst == "problem":

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor
 
 from autoencoder_hpo.config import FolderData, PairsData
-from autoencoder_hpo.seeds import seed_for
 from autoencoder_hpo.data.pictures import SUFFIXES, decode
 from autoencoder_hpo.data.pixels import Source, as_stored
 from autoencoder_hpo.errors import DataError
+from autoencoder_hpo.seeds import seed_for
 
 
 @dataclass(frozen=True, slots=True)

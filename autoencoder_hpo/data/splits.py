@@ -8,10 +8,10 @@ import torch
 from torch import Generator, Tensor
 
 from autoencoder_hpo.config import ArrayData, FolderData, PairsData, Task
-from autoencoder_hpo.seeds import seed_for
 from autoencoder_hpo.data.scaling import Scaling, fit_scaling
 from autoencoder_hpo.data.sources import Source, read_source
 from autoencoder_hpo.errors import DataError
+from autoencoder_hpo.seeds import seed_for
 
 
 @dataclass(frozen=True, slots=True, eq=False)

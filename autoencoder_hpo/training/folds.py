@@ -26,7 +26,9 @@ class FoldedTraining:
 
     @property
     def history(self) -> list[EpochResult]:
-        return [_mean(results) for results in zip(*(t.history for t in self.trainings), strict=True)]
+        return [
+            _mean(results) for results in zip(*(t.history for t in self.trainings), strict=True)
+        ]
 
     @property
     def best(self) -> EpochResult | None:

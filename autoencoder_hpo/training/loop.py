@@ -67,7 +67,7 @@ class Training:
         self.corruption = config.corruption or task.corruption
         self.model = _initialized(config, data, seed).to(data.device)
         if data.device.type == "cpu":  # convolutions on the CPU are faster so
-            self.model = self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            self.model = self.model.to(memory_format=torch.channels_last)
         self.optimizer = build_optimizer(config.optimizer, self.model)
         self.step = EagerStep(self.model, self.optimizer, config, precision)
         self.history: list[EpochResult] = []

@@ -75,7 +75,9 @@ def learning_rate(
         case StepSchedule():
             return base * schedule.factor ** (epoch // schedule.every)
         case ExponentialSchedule():
-            return base * math.exp(-schedule.rate * max(0, epoch + 1 - max(1, schedule.start_epoch)))
+            return base * math.exp(
+                -schedule.rate * max(0, epoch + 1 - max(1, schedule.start_epoch))
+            )
         case CosineSchedule():
             warmup = round(schedule.warmup_epochs * steps_per_epoch)
             if step < warmup:
