@@ -5,6 +5,7 @@ import math
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, assert_never
@@ -134,7 +135,8 @@ def _tell(opened: OpenStudy, trial: Trial, outcome: Outcome, place: Place) -> No
             return
         case _:
             assert_never(outcome)
-    _directory(opened, trial, place).joinpath(CHECKPOINT).unlink(missing_ok=True)
+    with suppress(OSError):  # no longer needed; `delete` removes what stays
+        _directory(opened, trial, place).joinpath(CHECKPOINT).unlink()
 
 
 class TrialRun:
@@ -151,6 +153,7 @@ class TrialRun:
         self.place = replace(place, threads=self.run["threads"])
         self.objective = opened.study.search.objective
         self.seconds = 0.0
+        self._reported = set(trial.storage.get_trial(trial._trial_id).intermediate_values)
         self._can_save = True
 
     def train(self, cancelled: Callable[[], bool]) -> Outcome:
@@ -203,9 +206,11 @@ class TrialRun:
         return None
 
     def _report(self, results: Sequence[EpochResult]) -> None:
+        """Tell the study; a trial that began elsewhere may have told some epochs already."""
         for result in results:
-            self.trial.report(getattr(result, self.objective), result.epoch)
-            self.trial.set_user_attr("val_psnr", result.val_psnr)
+            if result.epoch not in self._reported:
+                self.trial.report(getattr(result, self.objective), result.epoch)
+                self.trial.set_user_attr("val_psnr", result.val_psnr)
 
     def _finish(self, training: Training | FoldedTraining) -> Outcome:
         assert training.best is not None, "every finite history has a best epoch"
@@ -250,8 +255,7 @@ class TrialRun:
             return
         self.seconds = state.pop("seconds")
         training.load_state_dict(state)
-        reported = self.opened.storage.rdb.get_trial(self.trial._trial_id).intermediate_values
-        self._report([result for result in training.history if result.epoch not in reported])
+        self._report(training.history)
 
     def _save(self, training: Training | FoldedTraining) -> None:
         if not self._can_save:

@@ -1,0 +1,285 @@
+"""One trial, start to finish: what it stores, how it ends, and how it goes on after a stop."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from optuna.trial import FrozenTrial, TrialState
+from support import Create, inputs_of
+
+from autoencoder_hpo import objective
+from autoencoder_hpo.claims import Claimed, claim, hand_back
+from autoencoder_hpo.ledger import OpenStudy
+from autoencoder_hpo.objective import (
+    Complete,
+    Failed,
+    HandedBack,
+    Outcome,
+    Place,
+    Pruned,
+    run_trial,
+)
+from autoencoder_hpo.training.loop import EpochResult, Training
+
+DROPPY = {
+    "kind": "mlp",
+    "depth": 1,
+    "width": {"int": [8, 32]},
+    "latent": 8,
+    "dropout": 0.3,
+    "normalization": "batch",
+}
+
+
+def run_one(
+    opened: OpenStudy, place: Place, cancelled: Callable[[], bool] = lambda: False
+) -> Outcome:
+    claimed = claim(opened, place.worker)
+    assert isinstance(claimed, Claimed), claimed
+    data = inputs_of(opened.file, place.settings).prepared
+    return run_trial(opened, claimed, data, place, cancelled=cancelled)
+
+
+def only(opened: OpenStudy) -> FrozenTrial:
+    (trial,) = opened.trials()
+    return trial
+
+
+def curve(trial: FrozenTrial) -> list[float]:
+    return [result["val_mse"] for result in trial.user_attrs["history"]]
+
+
+def after(steps: int) -> Callable[[], bool]:
+    """Says yes from this many questions on."""
+    asked = iter(range(10**9))
+    return lambda: next(asked) >= steps
+
+
+def test_a_complete_trial_stores_all_that_it_takes_to_repeat_it(
+    create: Create, place: Place
+) -> None:
+    opened = create()
+    outcome = run_one(opened, place)
+    trial = only(opened)
+    attrs = trial.user_attrs
+    assert outcome == Complete(trial.value)
+    assert trial.value == attrs["scores"]["val_mse"] == min(curve(trial))
+    assert list(trial.intermediate_values.values()) == curve(trial)
+    assert attrs["config"]["model"]["width"] == trial.params["model.mlp.width"]
+    assert set(attrs["run"]) == {
+        "seed",
+        "device",
+        "threads",
+        "precision",
+        "versions",
+        "git",
+        "data_hash",
+    }
+    assert attrs["run"]["data_hash"] == opened.attr("data")["hash"]
+    scores = attrs["scores"]
+    assert scores["psnr_gain"] == pytest.approx(scores["val_psnr"] - scores["noisy_psnr"])
+    assert scores["noisy_psnr"] == pytest.approx(opened.attr("data")["noisy"]["psnr"])
+    assert attrs["parameters"] > 0
+    assert attrs["worker"] == place.worker
+    assert Path(attrs["picture"]).read_bytes()[:4] == b"\x89PNG"
+    assert not list(place.settings.trials.rglob("checkpoint.*"))
+
+
+def test_the_value_is_the_objective(create: Create, place: Place) -> None:
+    opened = create(search={"objective": "val_psnr"})
+    run_one(opened, place)
+    assert only(opened).value == only(opened).user_attrs["scores"]["val_psnr"]
+
+
+def test_without_corruption_there_is_no_gain(create: Create, place: Place) -> None:
+    opened = create(task={"corruption": {"kind": "none"}})
+    run_one(opened, place)
+    scores = only(opened).user_attrs["scores"]
+    assert (scores["noisy_psnr"], scores["psnr_gain"]) == (None, None)
+    assert scores["val_psnr"] > 5
+
+
+def test_folds_report_their_mean(create: Create, place: Place) -> None:
+    opened = create(task={"folds": 3, "epochs": 2})
+    run_one(opened, place)
+    assert len(curve(only(opened))) == 2
+    assert only(opened).value == pytest.approx(min(curve(only(opened))))
+
+
+@pytest.mark.parametrize("stopped_after", [1, 5, 9])
+def test_a_trial_stopped_anywhere_goes_on_to_the_identical_curve(
+    create: Create, place: Place, stopped_after: int
+) -> None:
+    """R10: 4 steps and one validation an epoch, so that this stops in epochs 1, 2 and 3."""
+    whole = create(name="whole", search={"trials": 1}, trial={"model": DROPPY})
+    run_one(whole, place)
+    opened = create(name="parts", search={"trials": 1}, trial={"model": DROPPY})
+    assert run_one(opened, place, after(stopped_after)) == HandedBack()
+    assert only(opened).state is TrialState.WAITING
+    run_one(opened, place)
+    assert curve(only(opened)) == curve(only(whole))
+    assert only(opened).intermediate_values == only(whole).intermediate_values
+    assert only(opened).number == 0
+
+
+def test_a_trial_goes_on_elsewhere_from_its_first_epoch_to_the_same_curve(
+    create: Create, place: Place
+) -> None:
+    whole = create(name="whole", search={"trials": 1})
+    run_one(whole, place)
+    opened = create(name="parts", search={"trials": 1})
+    run_one(opened, place, after(9))
+    for checkpoint in place.settings.trials.rglob("checkpoint.pt"):
+        checkpoint.unlink()  # as on another machine
+    run_one(opened, place)
+    assert curve(only(opened)) == curve(only(whole))
+
+
+def test_a_damaged_checkpoint_is_said_and_not_used(
+    create: Create, place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    opened = create(search={"trials": 1})
+    run_one(opened, place, after(9))
+    (checkpoint,) = place.settings.trials.rglob("checkpoint.pt")
+    checkpoint.write_bytes(checkpoint.read_bytes()[:100])
+    assert isinstance(run_one(opened, place), Complete)
+    assert "the checkpoint is damaged; the trial starts from its first epoch" in caplog.text
+
+
+def test_a_continued_trial_keeps_its_thread_count(create: Create, place: Place) -> None:
+    opened = create(search={"trials": 1})
+    run_one(opened, place, after(5))
+    torch.set_num_threads(2)
+    two = Place(place.worker, place.device, 2, place.settings)
+    run_one(opened, two)
+    assert only(opened).user_attrs["run"]["threads"] == 1
+    assert torch.get_num_threads() == 1
+
+
+def test_a_loss_that_is_not_finite_prunes_with_its_reason(create: Create, place: Place) -> None:
+    """R21: the constraint is what TPE learns from."""
+    opened = create(
+        trial={
+            "optimizer": {"kind": "sgd", "learning_rate": 10.0, "momentum": 0.9},
+            "model": {
+                "kind": "mlp", "depth": 4, "width": 32, "taper": 1.0, "output": "linear",
+                "activation": "elu",
+            },
+        },
+        task={"epochs": 20},
+    )  # fmt: skip
+    outcome = run_one(opened, place)
+    assert isinstance(outcome, Pruned)
+    assert outcome.infeasible
+    trial = only(opened)
+    assert trial.state is TrialState.PRUNED
+    assert "the loss was not finite in epoch" in trial.user_attrs["reason"]
+    assert trial.constraints == {"trainable": 1.0}
+
+
+def break_training(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def epochs(self: Training) -> Iterator[EpochResult]:
+        raise error
+        yield
+
+    monkeypatch.setattr(Training, "__iter__", epochs)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+    ],
+)
+def test_out_of_memory_prunes_with_its_reason(
+    create: Create, place: Place, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """R8."""
+    opened = create()
+    break_training(monkeypatch, error)
+    assert isinstance(run_one(opened, place), Pruned)
+    assert only(opened).user_attrs["reason"].startswith("out of memory")
+    assert only(opened).constraints == {"trainable": 1.0}
+
+
+def test_any_other_error_fails_with_reason_and_traceback(
+    create: Create, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = create()
+    break_training(monkeypatch, ZeroDivisionError("division by zero\nand more"))
+    assert isinstance(run_one(opened, place), Failed)
+    trial = only(opened)
+    assert trial.state is TrialState.FAIL
+    assert trial.user_attrs["reason"] == "ZeroDivisionError: division by zero"
+    assert "raise error" in trial.user_attrs["traceback"]
+
+
+def test_a_trial_taken_by_another_worker_is_left_to_it(
+    create: Create, place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    """R5: one result, never two."""
+    opened = create(search={"trials": 1})
+    claimed = claim(opened, place.worker)
+    assert isinstance(claimed, Claimed)
+    hand_back(opened, claimed.trial._trial_id)
+    assert isinstance(claim(opened, "other"), Claimed)
+    data = inputs_of(opened.file, place.settings).prepared
+    run_trial(opened, claimed, data, place, cancelled=lambda: False)
+    assert "taken over by another worker" in caplog.text
+    assert only(opened).state is TrialState.RUNNING
+
+
+def test_the_pruner_ends_a_trial_that_falls_behind(create: Create, place: Place) -> None:
+    opened = create(
+        search={"pruner": {"kind": "median", "startup_trials": 1, "warmup_epochs": 1}, "trials": 3},
+        trial={"optimizer": {"kind": "adam", "learning_rate": [1e-2, 1e-7]}},
+    )
+    outcomes = [run_one(opened, place) for _ in range(3)]
+    pruned = [outcome for outcome in outcomes if isinstance(outcome, Pruned)]
+    states = [(t.params["optimizer.adam.learning_rate"], t.state.name) for t in opened.trials()]
+    assert pruned, states
+    assert not pruned[0].infeasible
+    assert "(median pruner)" in pruned[0].reason
+
+
+def test_early_stopping_ends_a_complete_trial(create: Create, place: Place) -> None:
+    opened = create(
+        task={"epochs": 50},
+        trial={
+            "early_stopping": 2,
+            "optimizer": {"kind": "adam", "learning_rate": 1e-12},
+            "schedule": {"kind": "constant"},
+        },
+    )
+    assert isinstance(run_one(opened, place), Complete)
+    assert len(curve(only(opened))) < 50
+
+
+def test_a_disk_that_cannot_be_written_costs_no_result(
+    create: Create, place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    opened = create()
+    place.settings.trials.write_text("in the way")
+    assert isinstance(run_one(opened, place), Complete)
+    assert "no checkpoint for trial 0" in caplog.text
+    assert "no picture for trial 0" in caplog.text
+
+
+def test_an_unreachable_database_is_not_the_trials_fault(
+    create: Create, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = create()
+    error: Any = objective.SQLAlchemyError("gone")
+    break_training(monkeypatch, error)
+    with pytest.raises(objective.SQLAlchemyError):
+        run_one(opened, place)
+    assert only(opened).state is TrialState.RUNNING  # another worker takes it, after the grace
+
+
+def test_the_trial_is_handed_back_at_the_deadline(create: Create, place: Place) -> None:
+    opened = create(search={"trials": None, "timeout": 3}, task={"epochs": 100_000})
+    assert run_one(opened, place) == HandedBack()
+    assert only(opened).state is TrialState.WAITING

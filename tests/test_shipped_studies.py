@@ -1,0 +1,84 @@
+"""The studies that come with the program: good, and what their comments promise."""
+
+import json
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from autoencoder_hpo.config import DigitsData, FolderData, TorchvisionData
+from autoencoder_hpo.schema import json_schema
+from autoencoder_hpo.space import Parameter, parameters
+from autoencoder_hpo.study import StudyFile, check_summary, load_study
+from autoencoder_hpo.yamlfile import parse_yaml
+
+FOLDER = Path(__file__).parent.parent / "studies"
+PATHS = sorted(FOLDER.glob("*.yaml"))
+EVERY = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+
+
+def shipped(stem: str) -> StudyFile:
+    return load_study(FOLDER / f"{stem}.yaml")
+
+
+def parameter(file: StudyFile, name: str) -> Parameter:
+    [found] = [each for each in parameters(file.study.trial) if each.name == name]
+    return found
+
+
+def test_the_studies_are_there() -> None:
+    assert [path.stem for path in PATHS] == ["fashion_mnist", "mnist_grid", "photos", "quickstart"]
+
+
+@EVERY
+def test_a_study_is_good_and_its_sampler_can_serve_it(path: Path) -> None:
+    summary = check_summary(load_study(path))
+    assert summary.notes == []
+    assert summary.corners <= 2000, "all corners are tried"
+
+
+@EVERY
+def test_a_study_names_the_schema_and_keeps_it(path: Path) -> None:
+    text = path.read_text()
+    assert text.startswith("# yaml-language-server: $schema=./study.schema.json\n")
+    assert max(map(len, text.splitlines())) <= 100
+    Draft202012Validator(json_schema()).validate(parse_yaml(text, path).tree)
+
+
+def test_the_shipped_schema_is_the_current_one() -> None:
+    """`autoencoder-hpo schema > studies/study.schema.json` renews it."""
+    text = (FOLDER / "study.schema.json").read_text()
+    assert json.loads(text) == json.loads(json.dumps(json_schema()))
+
+
+def test_the_quickstart_is_small_and_offline() -> None:
+    file = shipped("quickstart")
+    assert isinstance(file.study.task.data, DigitsData)
+    assert (file.study.name, file.budget) == ("quickstart", 25)
+
+
+def test_the_flagship_spans_three_models_and_two_decades_in_half_an_hour() -> None:
+    file = shipped("fashion_mnist")
+    task, search = file.study.task, file.study.search
+    assert isinstance(task.data, TorchvisionData)
+    assert (task.data.dataset, task.data.train) == ("fashion_mnist", 10_000)
+    assert task.corruption is not None
+    assert task.corruption.model_dump() == {"kind": "gaussian", "sigma": 0.2, "clip": True}
+    assert set(parameter(file, "model").choices) == {"mlp", "conv", "unet"}
+    rate = parameter(file, "optimizer.learning_rate")
+    assert rate.low is not None
+    assert rate.high is not None
+    assert rate.high / rate.low >= 100
+    assert search.timeout is not None
+    assert search.timeout <= 30 * 60
+    assert search.start[0]["model"]["kind"] == "unet"
+
+
+def test_the_grid_has_twelve_cells() -> None:
+    assert shipped("mnist_grid").budget == 12
+
+
+def test_photos_are_looked_for_beside_the_file() -> None:
+    file = shipped("photos")
+    assert isinstance(file.study.task.data, FolderData)
+    assert Path(file.base, file.study.task.data.path) == FOLDER.absolute() / "photos"
