@@ -42,7 +42,8 @@ class Problem:
     text: str
 
     def __str__(self) -> str:
-        return f"{'.'.join(map(str, self.path))}: {self.text}" if self.path else self.text
+        path = ".".join(str(key)[:60] for key in self.path)
+        return f"{path}: {self.text}" if path else self.text
 
 
 def validated(model: type[M], tree: dict[str, Any]) -> tuple[M | None, list[Problem]]:

@@ -17,7 +17,8 @@ from autoencoder_hpo.errors import StudyError
 from autoencoder_hpo.holes import Path, show
 
 MOST_NODES = 20_000
-MERGE = "tag:yaml.org,2002:merge"
+TAG = "tag:yaml.org,2002:"
+PLAIN = {TAG + name for name in ("map", "seq", "str", "null", "bool", "int", "float")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +104,7 @@ for _tag, _pattern, _first in (
     ),
     ("merge", r"<<", ["<"]),
 ):
-    _Loader.add_implicit_resolver(
-        f"tag:yaml.org,2002:{_tag}", re.compile(rf"(?:{_pattern})\Z"), _first
-    )
+    _Loader.add_implicit_resolver(TAG + _tag, re.compile(rf"(?:{_pattern})\Z"), _first)
 
 
 class _Walk:
@@ -120,6 +119,8 @@ class _Walk:
         self.lines.setdefault(path, _line(node))
         if len(self.lines) > MOST_NODES:  # a few aliases of aliases are millions of values
             raise RecursionError
+        if node.tag not in PLAIN:
+            raise _refused(f"found the tag {node.tag}, and a study holds plain values", node)
         match node:
             case MappingNode():
                 return self._mapping(node, path)
@@ -141,7 +142,7 @@ class _Walk:
     def _refuse_twins(self, node: MappingNode, path: Path) -> None:
         seen: dict[Any, int] = {}
         for key_node, _ in node.value:
-            if key_node.tag == MERGE:
+            if key_node.tag == f"{TAG}merge":
                 continue
             key = self._key(key_node)
             if key in seen:
@@ -151,14 +152,14 @@ class _Walk:
             seen[key] = _line(key_node)
 
     def _key(self, node: Node) -> Any:
-        if not isinstance(node, ScalarNode):
-            raise _refused("found a list or mapping as a key", node)
+        if not isinstance(node, ScalarNode) or node.tag not in PLAIN:
+            raise _refused("found a key that is not plain text", node)
         return self._scalar(node)
 
     def _scalar(self, node: Node) -> Any:
         try:
             return self.loader.construct_object(node)
-        except ValueError as error:  # such as a number of 5,000 digits
+        except (ValueError, LookupError) as error:  # such as a number of 5,000 digits
             raise _refused("found a value that cannot be read", node) from error
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from autoencoder_hpo.errors import StudyError
 from autoencoder_hpo.schema import json_schema
 from autoencoder_hpo.study import load_study
 from autoencoder_hpo.yamlfile import parse_yaml
@@ -124,5 +125,5 @@ def test_schema_and_check_agree_about_the_quickstart(tmp_path: Path) -> None:
         path = tmp_path / "broken.yaml"
         path.write_text("\n".join(broken))
         assert not accepts(parse_yaml(path.read_text(), path).tree), key
-        with pytest.raises(Exception, match="unknown key|is missing"):
+        with pytest.raises(StudyError, match=r"unknown key|is missing"):
             load_study(path)

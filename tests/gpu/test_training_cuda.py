@@ -1,0 +1,55 @@
+"""Training on a GPU; skipped where there is none. Run there: python -m pytest -n 0 tests/gpu"""
+
+import io
+from itertools import islice
+
+import pytest
+import torch
+
+from autoencoder_hpo.config import Task, TrialConfig
+from autoencoder_hpo.data.splits import ImageSet
+from autoencoder_hpo.training.devices import choose_device
+from autoencoder_hpo.training.loop import Training
+from autoencoder_hpo.training.precision import choose_precision
+from autoencoder_hpo.training.prepared import prepare
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+
+TASK = Task.model_validate(
+    {"data": {"dataset": "digits"}, "corruption": {"kind": "gaussian", "sigma": 0.2}, "epochs": 3}
+)
+
+
+def training(model: str, device: str = "cuda", precision: str | None = None) -> Training:
+    place = choose_device(device)
+    images = ImageSet(torch.rand(200, 1, 16, 16, generator=torch.Generator().manual_seed(0)))
+    data = prepare(images, images, TASK, place)
+    config = TrialConfig.model_validate({"model": {"kind": model, "depth": 1, "dropout": 0.1}})
+    return Training(TASK, config, data, seed=0, precision=precision or choose_precision(place))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("model", ["mlp", "conv", "unet"])
+def test_it_learns_in_bfloat16(model: str) -> None:
+    results = list(training(model))
+    assert results[-1].val_mse < results[0].val_mse
+
+
+@pytest.mark.parametrize("model", ["mlp", "conv", "unet"])
+def test_it_agrees_with_the_cpu_before_noise_differs(model: str) -> None:
+    """The validation noise is the CPU's; weights begin the same on both."""
+    here, there = training(model, "cpu", "float32"), training(model, "cuda", "float32")
+    assert torch.equal(here.data.val_noisy, there.data.val_noisy.cpu())
+    assert here._validate() == pytest.approx(there._validate(), rel=1e-3)
+
+
+def test_a_stopped_training_goes_on() -> None:
+    whole = list(training("mlp"))
+    first = training("mlp")
+    begun = list(islice(first, 2))
+    file = io.BytesIO()
+    torch.save(first.state_dict(), file)
+    file.seek(0)
+    second = training("mlp")
+    second.load_state_dict(torch.load(file, weights_only=True))
+    for one, other in zip(begun + list(second), whole, strict=True):
+        assert one.val_mse == pytest.approx(other.val_mse, rel=1e-3)

@@ -1,0 +1,108 @@
+"""Models: any size they can take, one line for what they cannot, reproducible dropout."""
+
+from itertools import product
+from typing import Any
+
+import pytest
+import torch
+from pydantic import TypeAdapter
+from torch import Generator
+
+from autoencoder_hpo.config import ModelConfig
+from autoencoder_hpo.models import build_model, check_model, count_parameters, seed_dropout
+
+KINDS = ["mlp", "conv", "unet"]
+
+
+def config(**fields: Any) -> ModelConfig:
+    model: ModelConfig = TypeAdapter(ModelConfig).validate_python(fields)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape"),
+    list(product(KINDS, [(1, 8, 8), (3, 7, 9), (1, 28, 28), (1, 5, 32), (2, 4, 4)])),
+)
+def test_every_size_comes_back_as_it_went_in(kind: str, shape: tuple[int, int, int]) -> None:
+    model = build_model(config(kind=kind, depth=2), shape)
+    images = torch.rand(3, *shape)
+    assert model(images).shape == images.shape
+
+
+@pytest.mark.parametrize(
+    ("kind", "normalization", "activation"),
+    list(
+        product(
+            KINDS,
+            ["none", "batch", "layer", "group"],
+            ["relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "sigmoid"],
+        )
+    ),
+)
+def test_every_style_trains_and_validates(kind: str, normalization: str, activation: str) -> None:
+    style = {"normalization": normalization, "activation": activation, "dropout": 0.2}
+    model = build_model(config(kind=kind, depth=1, **style), (1, 6, 6))
+    seed_dropout(model, Generator().manual_seed(0))
+    images = torch.rand(4, 1, 6, 6)
+    model(images).sum().backward()
+    assert all(p.grad is not None for p in model.parameters())
+    model.eval()
+    assert torch.equal(model(images), model(images))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_the_outputs_mean(kind: str) -> None:
+    images = torch.rand(2, 1, 8, 8) * 4 - 2
+    sigmoid = build_model(config(kind=kind, depth=1, output="sigmoid"), (1, 8, 8))(images)
+    assert sigmoid.min() > 0
+    assert sigmoid.max() < 1
+    torch.manual_seed(0)
+    linear = build_model(config(kind=kind, depth=1, output="linear"), (1, 8, 8))
+    torch.manual_seed(0)
+    residual = build_model(config(kind=kind, depth=1, output="residual"), (1, 8, 8))
+    torch.testing.assert_close(residual(images), images - linear(images))
+
+
+def test_the_input_is_standardized() -> None:
+    torch.manual_seed(0)
+    plain = build_model(config(kind="mlp", output="linear"), (1, 8, 8))
+    torch.manual_seed(0)
+    shifted = build_model(config(kind="mlp", output="linear"), (1, 8, 8), mean=0.3, std=0.2)
+    images = torch.rand(2, 1, 8, 8)
+    torch.testing.assert_close(shifted(images), plain((images - 0.3) / 0.2))
+
+
+@pytest.mark.parametrize("kind", ["conv", "unet"])
+def test_too_deep_a_model_is_one_line_with_the_remedy(kind: str) -> None:
+    check_model(config(kind=kind, depth=3), (1, 8, 9))
+    with pytest.raises(ValueError, match=f"{kind} with depth 4 .* 8×9 .* may be 3 at most"):
+        check_model(config(kind=kind, depth=4), (1, 8, 9))
+    with pytest.raises(ValueError, match="cannot take feature vectors; use kind: mlp"):
+        check_model(config(kind=kind, depth=1), (1, 1, 30))
+
+
+def test_an_mlp_takes_feature_vectors() -> None:
+    model = build_model(config(kind="mlp", depth=1), (1, 1, 30))
+    assert model(torch.rand(5, 1, 1, 30)).shape == (5, 1, 1, 30)
+
+
+def test_sizes_follow_the_config() -> None:
+    model = build_model(config(kind="mlp", depth=2, width=10, taper=0.5, latent=3), (1, 2, 2))
+    weights = [tuple(p.shape) for p in model.parameters() if p.ndim > 1]
+    assert weights == [(10, 4), (5, 10), (3, 5), (5, 3), (10, 5), (4, 10)]
+    assert count_parameters(model) == sum(a * b + a for a, b in weights)
+
+
+def test_dropout_draws_from_its_own_stream() -> None:
+    model = build_model(config(kind="unet", depth=1, dropout=0.5), (1, 8, 8))
+    images = torch.rand(2, 1, 8, 8)
+
+    def output(seed: int) -> torch.Tensor:
+        seed_dropout(model, Generator().manual_seed(seed))
+        before = torch.get_rng_state()
+        result = model(images)
+        assert torch.equal(torch.get_rng_state(), before)
+        return result
+
+    assert torch.equal(output(1), output(1))
+    assert not torch.equal(output(1), output(2))

@@ -1,0 +1,150 @@
+"""Schedules against torch's own and hand-computed numbers; optimizers, losses, metrics."""
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from pydantic import TypeAdapter
+from torch import nn
+from torch.optim.lr_scheduler import CosineAnnealingLR, OneCycleLR, StepLR
+
+from autoencoder_hpo.config import OptimizerConfig, ScheduleConfig, TrialConfig
+from autoencoder_hpo.training.losses import loss_of, penalty, weights
+from autoencoder_hpo.training.metrics import mse_per_image, psnr, score, ssim
+from autoencoder_hpo.training.optim import build_optimizer, learning_rate
+
+
+def rates(
+    epochs: int, steps: int, val_mse: list[float] | None = None, **fields: Any
+) -> list[float]:
+    schedule: ScheduleConfig = TypeAdapter(ScheduleConfig).validate_python(fields)
+    return [
+        learning_rate(
+            schedule,
+            1.0,
+            step=step,
+            steps_per_epoch=steps,
+            epochs=epochs,
+            val_mse=(val_mse or [])[: step // steps],
+        )
+        for step in range(epochs * steps)
+    ]
+
+
+def of_torch(make: Any, number: int) -> list[float]:
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    scheduler = make(optimizer)
+    found = []
+    for _ in range(number):
+        found.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    return found
+
+
+def test_constant() -> None:
+    assert rates(2, 3, kind="constant") == [1.0] * 6
+
+
+def test_step_is_torchs() -> None:
+    ours = rates(7, 1, kind="step", every=2, factor=0.3)
+    assert ours == pytest.approx(of_torch(lambda o: StepLR(o, 2, 0.3), 7))
+
+
+def test_cosine_is_torchs() -> None:
+    ours = rates(5, 4, kind="cosine", floor=0.1)
+    theirs = of_torch(lambda o: CosineAnnealingLR(o, 20, eta_min=0.1), 20)
+    assert ours == pytest.approx(theirs)
+
+
+def test_one_cycle_peaks_where_torchs_does() -> None:
+    ours = rates(10, 10, kind="one_cycle", rise=0.3)
+    theirs = of_torch(lambda o: OneCycleLR(o, 1.0, total_steps=101, pct_start=0.3), 100)
+    assert ours[0] == pytest.approx(1 / 25)
+    assert max(ours) == pytest.approx(1.0)
+    assert ours == pytest.approx(theirs, abs=0.03)
+
+
+def test_exponential_decays_after_its_start_epoch() -> None:
+    """The literature's: constant until epoch 50, then exp(-0.01) an epoch."""
+    ours = rates(53, 1, kind="exponential", start_epoch=50, rate=0.01)
+    assert ours[:50] == [1.0] * 50
+    assert ours[50:] == pytest.approx([math.exp(-0.01), math.exp(-0.02), math.exp(-0.03)])
+
+
+def test_cosine_warms_up() -> None:
+    ours = rates(4, 2, kind="cosine", warmup_epochs=1.5)
+    assert ours[:4] == pytest.approx([0.25, 0.5, 0.75, 1.0])
+
+
+def test_plateau_drops_after_patience() -> None:
+    seen = [5.0, 4.0, 4.0, 4.1, 4.2, 3.0, 3.1, 3.2, 3.3]
+    ours = rates(9, 1, seen, kind="plateau", patience=2, factor=0.5)
+    assert ours == [1, 1, 1, 1, 1, 0.5, 0.5, 0.5, 0.5]
+
+
+@pytest.mark.parametrize("kind", ["adam", "adamw", "sgd", "rmsprop"])
+def test_weight_decay_spares_biases_and_normalizations(kind: str) -> None:
+    config: OptimizerConfig = TypeAdapter(OptimizerConfig).validate_python(
+        {"kind": kind, "learning_rate": 0.1, "weight_decay": 0.5}
+    )
+    model = nn.Sequential(nn.Linear(3, 4), nn.LayerNorm(4), nn.Linear(4, 2))
+    optimizer = build_optimizer(config, model)
+    for group in optimizer.param_groups:
+        assert group["weight_decay"] == (0.5 if group["params"][0].ndim > 1 else 0.0)
+    before = [p.detach().clone() for p in model.parameters()]
+    for p in model.parameters():
+        p.grad = torch.zeros_like(p)
+    optimizer.step()
+    moved = [not torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True)]
+    assert moved == [p.ndim > 1 for p in before]
+
+
+@pytest.mark.parametrize("loss", ["mse", "l1", "huber", "bce"])
+def test_losses_by_hand(loss: str) -> None:
+    config = TrialConfig.model_validate(
+        {"model": {"kind": "mlp"}, "loss": loss, "huber_delta": 0.1}
+    )
+    restored, clean = torch.tensor([[0.5, 0.3]]), torch.tensor([[0.0, 0.35]])
+    by_hand = {
+        "mse": (0.25 + 0.0025) / 2,
+        "l1": (0.5 + 0.05) / 2,
+        "huber": (0.1 * (0.5 - 0.05) + 0.5 * 0.0025) / 2,
+        "bce": (-math.log(0.5) - 0.35 * math.log(0.3) - 0.65 * math.log(0.7)) / 2,
+    }
+    assert float(loss_of(restored, clean, config)) == pytest.approx(by_hand[loss], rel=1e-5)
+
+
+def test_penalties_by_hand() -> None:
+    model = nn.Linear(2, 1)
+    with torch.no_grad():
+        model.weight.copy_(torch.tensor([[3.0, -4.0]]))
+        model.bias.fill_(100)
+    total = torch.as_tensor(penalty(weights(model), l1=0.1, l2=0.01))
+    assert total.item() == pytest.approx(0.7 + 0.25)
+    assert penalty(weights(model), l1=0, l2=0) == 0
+
+
+def test_the_mean_psnr_is_not_the_psnr_of_the_mean() -> None:
+    clean = torch.zeros(2, 1, 8, 8)
+    restored = torch.stack([torch.full((1, 8, 8), 0.1), torch.full((1, 8, 8), 0.01)])
+    mse = mse_per_image(restored, clean)
+    assert psnr(mse).tolist() == pytest.approx([20.0, 40.0], abs=1e-3)
+    scores = score(restored, restored, clean)
+    assert scores.val_psnr == pytest.approx(30.0, abs=1e-3)
+    assert scores.val_psnr > -10 * math.log10(scores.val_mse)
+
+
+def test_perfect_images_have_a_finite_psnr() -> None:
+    clean = torch.rand(2, 1, 8, 8)
+    scores = score(clean, clean, clean)
+    assert scores.val_psnr == 100.0
+    assert scores.val_ssim == pytest.approx(1.0)
+    assert (scores.noisy_psnr, scores.noisy_ssim, scores.psnr_gain) == (None, None, None)
+
+
+def test_ssim_of_what_has_no_structure_is_none() -> None:
+    assert ssim(torch.rand(4, 1, 1, 30), torch.rand(4, 1, 1, 30)) is None
+    assert ssim(torch.rand(4, 1, 2, 2), torch.rand(4, 1, 2, 2)) is None
+    assert ssim(torch.rand(4, 3, 4, 4), torch.rand(4, 3, 4, 4)) is not None
