@@ -114,6 +114,7 @@ class _Walk:
         self.loader = loader
         self.lines: dict[Path, int] = {}
         self.problems: list[tuple[int, str]] = []
+        self.merged: set[int] = set()
 
     def value(self, node: Node, path: Path) -> Any:
         self.lines.setdefault(path, _line(node))
@@ -130,8 +131,10 @@ class _Walk:
                 return self._scalar(node)
 
     def _mapping(self, node: MappingNode, path: Path) -> dict[Any, Any]:
-        self._refuse_twins(node, path)
-        self.loader.flatten_mapping(node)  # `<<: *other` puts the other's keys first
+        if id(node) not in self.merged:  # an alias leads here again
+            self.merged.add(id(node))
+            self._refuse_twins(node, path)
+            self.loader.flatten_mapping(node)  # `<<: *other` puts the other's keys first
         found: dict[Any, Any] = {}
         for key_node, sub in node.value:
             key = self._key(key_node)

@@ -1,14 +1,17 @@
 """A real PostgreSQL for the tests, and a database of its own for each."""
 
-from collections.abc import Iterator
+import io
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy
 import torch
-from support import Cli, Create, inputs_of, study_file
+from support import Cli, Create, Ended, inputs_of, study_file
 
+from autoencoder_hpo.cli import main
 from autoencoder_hpo.inputs import describe
 from autoencoder_hpo.ledger import OpenStudy, create_study
 from autoencoder_hpo.objective import Place
@@ -76,3 +79,29 @@ def cli(tmp_path: Path, database: str) -> Cli:
     folder = tmp_path / "work"
     folder.mkdir()
     return Cli(tmp_path / "home", database, folder)
+
+
+@pytest.fixture
+def call(
+    database: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Callable[..., Ended]:
+    """The command line in this process, for commands that start no workers."""
+    monkeypatch.setenv("AUTOENCODER_HPO_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("AUTOENCODER_HPO_STORAGE", database)
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: str) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["autoencoder-hpo", *words])
+        monkeypatch.setattr(sys, "stdin", io.StringIO())
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        code = ended.value.code
+        out, err = capsys.readouterr()
+        return Ended(code if isinstance(code, int) else 0 if code is None else 1, out, err)
+
+    return run

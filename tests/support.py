@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -93,3 +94,24 @@ class Cli:
     def write(self, name: str = "tiny.yaml", **changes: Any) -> str:
         (self.folder / name).write_text(study_text(**changes))
         return name
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended, and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def line(self) -> str:
+        """The one line that an error of ours is."""
+        lines = self.err.strip().splitlines()
+        assert self.code == 1, (self.code, self.out, self.err)
+        assert len(lines) == 1, self.err
+        return lines[0].removeprefix("error: ")
+
+    def good(self) -> str:
+        assert self.code == 0, (self.code, self.out, self.err)
+        return self.out

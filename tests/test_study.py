@@ -92,9 +92,11 @@ def test_yaml_has_no_surprises() -> None:
 def test_merge_keys_and_anchors_work() -> None:
     text = changed(
         "- {kind: unet, channels: {int: [4, 8]}}",
-        "- &u {kind: unet, depth: 1}\n      - {<<: *u, depth: 2}",
+        "- &u {kind: unet, depth: 1}\n      - &v {<<: *u, depth: 2}\n      - *v",
     )
-    assert parameters(parse(text).study.trial)[2].choices == ("mlp", "unet", "unet_2")
+    study = parse(text).study
+    assert parameters(study.trial)[2].choices == ("mlp", "unet", "unet_2", "unet_3")
+    assert study.trial["model"]["choice"][2:] == [{"kind": "unet", "depth": 2}] * 2
 
 
 def test_a_file_is_read_from_disk_and_its_folder_is_remembered(

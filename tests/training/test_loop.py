@@ -90,14 +90,14 @@ def test_a_training_cancelled_within_an_epoch_drops_it() -> None:
     stopped = training(cancelled=lambda: next(asked) > 9)  # in the second epoch
     saved: list[bytes] = []
 
-    def keep() -> None:
-        file = io.BytesIO()
-        torch.save(stopped.state_dict(), file)
-        saved.append(file.getvalue())
+    def run_to_the_end() -> None:
+        for _ in stopped:
+            file = io.BytesIO()
+            torch.save(stopped.state_dict(), file)
+            saved.append(file.getvalue())
 
     with pytest.raises(Cancelled):
-        for _ in stopped:
-            keep()
+        run_to_the_end()
     assert len(saved) == 1
     again = training()
     again.load_state_dict(torch.load(io.BytesIO(saved[-1]), weights_only=True))
