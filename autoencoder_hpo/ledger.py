@@ -15,7 +15,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from autoencoder_hpo.errors import StudyError
-from autoencoder_hpo.params import to_params
+from autoencoder_hpo.space import to_params
 from autoencoder_hpo.storage import Storage
 from autoencoder_hpo.study import Study, StudyFile, differences, parse_study
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from autoencoder_hpo.config import TrialConfig
-from autoencoder_hpo.study_config import Study
+from autoencoder_hpo.study.config import Study
 
 Schema = dict[str, Any]
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

@@ -8,5 +8,5 @@ def seed_for(*parts: int | str) -> int:
 
     Different parts give unrelated seeds, on every machine and in every version of Python.
     """
-    text = "/".join(map(repr, parts))
+    text = "\x1f".join(map(repr, parts))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) >> 1

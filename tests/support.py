@@ -91,9 +91,11 @@ class Cli:
         assert "Traceback" not in err
         return out if code == 0 else err.strip()
 
-    def write(self, name: str = "tiny.yaml", **changes: Any) -> str:
-        (self.folder / name).write_text(study_text(**changes))
-        return name
+    def write(self, **changes: Any) -> str:
+        """A study file named after its study."""
+        file = f"{changes.get('name', 'tiny')}.yaml"
+        (self.folder / file).write_text(study_text(**changes))
+        return file
 
 
 @dataclass(frozen=True)

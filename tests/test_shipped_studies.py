@@ -10,7 +10,7 @@ from autoencoder_hpo.config import DigitsData, FolderData, TorchvisionData
 from autoencoder_hpo.schema import json_schema
 from autoencoder_hpo.space import Parameter, parameters
 from autoencoder_hpo.study import StudyFile, check_summary, load_study
-from autoencoder_hpo.yamlfile import parse_yaml
+from autoencoder_hpo.study.yamlfile import parse_yaml
 
 FOLDER = Path(__file__).parent.parent / "studies"
 PATHS = sorted(FOLDER.glob("*.yaml"))

@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoencoder_hpo.config import TrialConfig
-from autoencoder_hpo.holes import space_problems
 from autoencoder_hpo.space import (
     FixedSuggester,
     Parameter,
@@ -25,6 +24,7 @@ from autoencoder_hpo.space import (
     parameters,
     to_params,
 )
+from autoencoder_hpo.space.holes import space_problems
 
 MLP = {"kind": "mlp", "depth": {"int": [1, 3]}, "taper": {"float": [0.5, 1.0], "step": 0.1}}
 UNET = {"kind": "unet", "channels": [8, 16], "dropout": {"float": [0.0, 0.5]}}

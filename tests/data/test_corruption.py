@@ -5,7 +5,6 @@ from torch import Generator
 
 from autoencoder_hpo.config import Corruption, Task
 from autoencoder_hpo.data.corruption import corrupt, validation_noise
-from autoencoder_hpo.seeds import seed_for
 
 KINDS = [
     {"kind": "gaussian", "sigma": 0.3},
@@ -96,17 +95,6 @@ def test_every_kind_clips_unless_told_otherwise(given):
     assert clipped.max() <= 1
     assert open_.max() > 1
     assert torch.equal(open_.clamp(0, 1), clipped)
-
-
-def test_seeds_are_fixed_forever_and_fit_a_generator():
-    """Another value would change the split and the noise of every study there is."""
-    assert seed_for(0, "split") == 3311908799196191014
-    assert all(0 <= seed_for(i, "x") < 2**63 for i in range(100))
-
-
-def test_seeds_tell_purposes_apart():
-    parts = [(0, "split"), (1, "split"), (0, "train"), ("0", "split"), (0, "s", "plit"), (0,), ()]
-    assert len({seed_for(*each) for each in parts}) == len(parts)
 
 
 def test_validation_noise_depends_on_the_task_alone(make_task):

@@ -1,7 +1,9 @@
+import gc
 import gzip
 import pickle
 import struct
 import threading
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -15,7 +17,6 @@ from torchvision import datasets
 from torchvision.datasets import cifar
 
 from autoencoder_hpo.config import TorchvisionData
-from autoencoder_hpo.data import torchvision_sets
 from autoencoder_hpo.data.torchvision_sets import DEBIAN, read_torchvision
 from autoencoder_hpo.errors import DataError
 
@@ -156,11 +157,12 @@ def mirror(tmp_path, monkeypatch):
         monkeypatch.setattr(datasets.KMNIST, "resources", files)
         yield SimpleNamespace(folder=folder, asked=asked)
         server.shutdown()
+        with warnings.catch_warnings():  # torchvision leaves its sockets to the collector
+            warnings.simplefilter("ignore", ResourceWarning)
+            gc.collect()
 
 
 def test_many_workers_download_once(tmp_path, mirror, monkeypatch):
-    """Threads stand for processes; make_directory's write test knows only the latter."""
-    monkeypatch.setattr(torchvision_sets, "make_directory", lambda path: path.mkdir(exist_ok=True))
     read("kmnist", tmp_path, datasets=tmp_path / "alone")
     asked_once = list(mirror.asked)  # torchvision asks twice for a file: where it is, and for it
     with ThreadPoolExecutor(4) as readers:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from optuna.trial import TrialState
 from support import Cli
@@ -19,6 +20,7 @@ from autoencoder_hpo.ledger import OpenStudy, open_study
 from autoencoder_hpo.storage import Storage
 
 QUICK = {"task": {"epochs": 1}}
+ARRAY = {"data": {"dataset": "array", "path": "a.npy", "train": 30, "validation": 10}}
 LONG = {"task": {"epochs": 100_000}, "search": {"trials": 2}}
 
 
@@ -210,11 +212,9 @@ def test_ten_failures_stop_the_study_with_the_reason(cli: Cli, storage: Storage)
 
 
 def test_workers_refuse_other_images_before_claiming(cli: Cli, storage: Storage) -> None:
-    import numpy as np
-
     images = np.random.default_rng(0).random((60, 8, 8), np.float32)
     np.save(cli.folder / "a.npy", images)
-    path = cli.write(task={"data": {"dataset": "array", "path": "a.npy", "train": None}}, **{})
+    path = cli.write(task=ARRAY)
     cli("create", path)
     images[3, 2, 1] = 0.5
     np.save(cli.folder / "a.npy", images)
@@ -223,14 +223,12 @@ def test_workers_refuse_other_images_before_claiming(cli: Cli, storage: Storage)
 
 
 def test_data_may_live_elsewhere_on_another_machine(cli: Cli, tmp_path: Path) -> None:
-    import numpy as np
-
     np.save(cli.folder / "a.npy", np.random.default_rng(0).random((60, 8, 8), np.float32))
     cli(
         "create",
         cli.write(
             search={"trials": 1},
-            task={"epochs": 1, "data": {"dataset": "array", "path": "a.npy", "train": None}},
+            task={"epochs": 1, **ARRAY},
         ),
     )
     elsewhere = tmp_path / "elsewhere"

@@ -1,24 +1,18 @@
-"""A search space is a trial config with holes in it.
+"""What a space spans: its parameters, corners, grid cells and architectures.
 
-A hole says what may go there:
-
-    learning_rate: {float: [1.0e-4, 1.0e-1], log: true}
-    depth:         {int: [1, 5]}
-    batch_size:    [32, 64, 128]
-    model:         {choice: [{kind: mlp, ...}, {kind: unet, ...}]}
-
-`fill` asks a suggester for each: an Optuna trial, or one that knows the answers already.
-Reading holes and naming them is in `holes`, the way back from a config in `params`.
+Every way to fill a space has a number, in the mixed radix of its choices, so that each can be
+reached without counting through the others.
 """
 
 import math
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Literal, Protocol, assert_never
+from typing import Any, Literal, assert_never
 
-from autoencoder_hpo.holes import (
+from autoencoder_hpo.space.fill import Filled, FixedSuggester, fill_space
+from autoencoder_hpo.space.holes import (
     Choice,
     Fields,
     Fixed,
@@ -27,115 +21,15 @@ from autoencoder_hpo.holes import (
     IntRange,
     Listed,
     Node,
-    Path,
     Range,
     Scalar,
     SpaceError,
     read_space,
     show,
 )
-from autoencoder_hpo.params import UnknownKey, to_params
-
-__all__ = [
-    "Filled",
-    "FixedSuggester",
-    "Parameter",
-    "Path",
-    "SpaceError",
-    "Suggester",
-    "UnknownKey",
-    "architectures",
-    "cell_count",
-    "cells",
-    "corner_count",
-    "corners",
-    "fill",
-    "grid_problems",
-    "inner_points",
-    "parameters",
-    "to_params",
-]
 
 MOST_CELLS = 1_000_000
 MOST_CORNERS = 2_000
-
-
-class Suggester(Protocol):
-    """The part of optuna.Trial used here."""
-
-    def suggest_float(
-        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
-    ) -> float: ...
-
-    def suggest_int(
-        self, name: str, low: int, high: int, *, step: int = 1, log: bool = False
-    ) -> int: ...
-
-    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Filled:
-    """A plain config. `origin` maps each path in it to the path of the space it came from."""
-
-    config: dict[str, Any]
-    origin: Mapping[Path, Path]
-
-
-def fill(tree: dict[str, Any], suggester: Suggester) -> Filled:
-    """Replace every hole of a tree by what the suggester says."""
-    return _fill(read_space(tree), suggester)
-
-
-def _fill(space: Fields, suggester: Suggester) -> Filled:
-    origin: dict[Path, Path] = {}
-
-    def visit(node: Node, path: Path) -> Any:
-        origin[path] = node.source
-        match node:
-            case Fixed(value=value):
-                return value
-            case Fields(fields=fields):
-                return {key: visit(sub, (*path, key)) for key, sub in fields.items()}
-            case Choice(name=name, options=options):
-                return visit(options[suggester.suggest_categorical(name, list(options))], path)
-            case Listed(name=name, values=values):
-                return suggester.suggest_categorical(name, list(values))
-            case IntRange(_, name, low, high, step, log):
-                return suggester.suggest_int(name, low, high, step=step, log=log)
-            case FloatRange(_, name, low, high, float_step, log):
-                return suggester.suggest_float(name, low, high, step=float_step, log=log)
-            case _:
-                assert_never(node)
-
-    return Filled(visit(space, ()), origin)
-
-
-@dataclass(frozen=True, slots=True)
-class FixedSuggester:
-    """Answers from `params`, else with the low end or the first choice. `used`: its answers."""
-
-    params: Mapping[str, Scalar]
-    used: dict[str, Scalar] = field(default_factory=dict)
-
-    def suggest_float(
-        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
-    ) -> float:
-        return float(self._answer(name, low))
-
-    def suggest_int(
-        self, name: str, low: int, high: int, *, step: int = 1, log: bool = False
-    ) -> int:
-        return int(self._answer(name, low))
-
-    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
-        return self._answer(name, choices[0])
-
-    def _answer(self, name: str, otherwise: Any) -> Any:
-        return self.used.setdefault(name, self.params.get(name, otherwise))
-
-
-# ---- what a space spans ----------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,17 +112,17 @@ def corners(tree: dict[str, Any], limit: int = MOST_CORNERS) -> list[Filled]:
     space = read_space(tree)
     ends = _listed(space, _ends)
     if (total := _count(ends)) <= limit:
-        return [_fill(space, FixedSuggester(_nth(ends, index))) for index in range(total)]
+        return [fill_space(space, FixedSuggester(_nth(ends, index))) for index in range(total)]
     chance = random.Random(0)
     sample: dict[frozenset[tuple[str, Scalar]], Filled] = {}
     for decided in _each_once(ends):
         suggester = FixedSuggester(_nth(ends, chance.randrange(total)) | decided)
-        filled = _fill(space, suggester)
+        filled = fill_space(space, suggester)
         sample[frozenset(suggester.used.items())] = filled
     for index in chance.sample(range(min(total, 2**62)), limit):  # a range's len() is 63 bits
         if len(sample) < limit:
             params = _nth(ends, index)
-            sample.setdefault(frozenset(params.items()), _fill(space, FixedSuggester(params)))
+            sample.setdefault(frozenset(params.items()), fill_space(space, FixedSuggester(params)))
     return list(sample.values())
 
 
@@ -242,7 +136,7 @@ def inner_points(tree: dict[str, Any]) -> list[Filled]:
     kernels, 3 and 7, there may be one that is not."""
     space = read_space(tree)
     return [
-        _fill(space, FixedSuggester({**given, hole.name: hole.low + hole.step}))
+        fill_space(space, FixedSuggester({**given, hole.name: hole.low + hole.step}))
         for hole, given in _holes(space, {})
         if isinstance(hole, IntRange)
     ]

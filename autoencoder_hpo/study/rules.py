@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from autoencoder_hpo.config import CosineSchedule, ExponentialSchedule, Task, TrialConfig
-from autoencoder_hpo.holes import Path, SpaceError, hole_key, show, space_problems
 from autoencoder_hpo.space import (
     Filled,
     Parameter,
@@ -14,7 +13,8 @@ from autoencoder_hpo.space import (
     inner_points,
     parameters,
 )
-from autoencoder_hpo.study_config import (
+from autoencoder_hpo.space.holes import Path, SpaceError, hole_key, show, space_problems
+from autoencoder_hpo.study.config import (
     CmaEs,
     GaussianProcess,
     Grid,
@@ -25,7 +25,7 @@ from autoencoder_hpo.study_config import (
     Study,
     Tpe,
 )
-from autoencoder_hpo.wording import Problem, validated
+from autoencoder_hpo.study.wording import Problem, validated
 
 # ---- ranges where none may be ----------------------------------------------------------
 

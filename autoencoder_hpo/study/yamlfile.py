@@ -14,7 +14,7 @@ import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from autoencoder_hpo.errors import StudyError
-from autoencoder_hpo.holes import Path, show
+from autoencoder_hpo.space.holes import Path, show
 
 MOST_NODES = 20_000
 TAG = "tag:yaml.org,2002:"

@@ -17,8 +17,8 @@ from autoencoder_hpo.config import (
     ScheduleConfig,
     Strict,
 )
-from autoencoder_hpo.holes import Path, show
-from autoencoder_hpo.study_config import PrunerConfig, SamplerConfig
+from autoencoder_hpo.space.holes import Path, show
+from autoencoder_hpo.study.config import PrunerConfig, SamplerConfig
 
 M = TypeVar("M", bound=Strict)
 MISSING = "is missing"

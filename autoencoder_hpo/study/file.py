@@ -7,15 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from autoencoder_hpo.errors import StudyError
-from autoencoder_hpo.holes import Path as TreePath
-from autoencoder_hpo.holes import hole_key, show
-from autoencoder_hpo.rules import (
-    config_problems,
-    hole_problems,
-    misplaced_ranges,
-    sampler_notes,
-    search_problems,
-)
 from autoencoder_hpo.space import (
     MOST_CORNERS,
     Parameter,
@@ -24,53 +15,23 @@ from autoencoder_hpo.space import (
     corner_count,
     parameters,
 )
-from autoencoder_hpo.starts import start_entries
-from autoencoder_hpo.study_config import (
-    CmaEs,
-    GaussianProcess,
+from autoencoder_hpo.space.holes import Path as TreePath
+from autoencoder_hpo.space.holes import hole_key, show
+from autoencoder_hpo.study.config import (
     Grid,
-    Hyperband,
-    Median,
-    NoPruner,
-    Percentile,
-    PrunerConfig,
-    Qmc,
-    Random,
-    SamplerConfig,
-    SearchConfig,
     Study,
-    SuccessiveHalving,
-    Tpe,
     seconds,
 )
-from autoencoder_hpo.wording import Problem, validated
-from autoencoder_hpo.yamlfile import Document, parse_yaml, read_text
-
-__all__ = [
-    "CheckSummary",
-    "CmaEs",
-    "GaussianProcess",
-    "Grid",
-    "Hyperband",
-    "Median",
-    "NoPruner",
-    "Percentile",
-    "PrunerConfig",
-    "Qmc",
-    "Random",
-    "SamplerConfig",
-    "SearchConfig",
-    "Study",
-    "StudyFile",
-    "SuccessiveHalving",
-    "Tpe",
-    "check_summary",
-    "differences",
-    "load_study",
-    "parse_duration",
-    "parse_study",
-    "sampler_notes",
-]
+from autoencoder_hpo.study.rules import (
+    config_problems,
+    hole_problems,
+    misplaced_ranges,
+    sampler_notes,
+    search_problems,
+)
+from autoencoder_hpo.study.starts import start_entries
+from autoencoder_hpo.study.wording import Problem, validated
+from autoencoder_hpo.study.yamlfile import Document, parse_yaml, read_text
 
 MOST_PROBLEMS = 20  # said at once
 MAY_GROW = ("search.trials", "search.timeout")

@@ -2,7 +2,7 @@
 
 from typing import Any, assert_never
 
-from autoencoder_hpo.holes import (
+from autoencoder_hpo.space.holes import (
     Choice,
     Fields,
     Fixed,
