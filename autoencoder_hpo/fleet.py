@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,7 +81,7 @@ def work(
     stop.listen(hard=False)  # the workers are to be ended first
     fleet = Fleet(opened.name, storage, places, settings)
     try:
-        watch(opened, screen, lambda: fleet.going() and not stop())
+        watch(opened, screen, lambda: fleet.going() and not stop(), fleet.heard)
     finally:
         fleet.stop(now=stop.asked_twice)
     if not stop():
@@ -95,6 +96,7 @@ class Fleet:
         self, name: str, storage: str | None, places: list[Slot], settings: Settings
     ) -> None:
         self._logs = make_directory(settings.logs)
+        self._read: Counter[Path] = Counter()  # characters of each log that were passed on
         self._workers = [self._start(name, storage, slot, i) for i, slot in enumerate(places)]
 
     def _start(
@@ -117,6 +119,16 @@ class Fleet:
                 start_new_session=True,  # a Ctrl-C reaches us alone, and we pass it on once
             )
         return process, log
+
+    def heard(self) -> list[str]:
+        """What workers have written to their logs since the last call, such as warnings."""
+        lines = []
+        for index, (_, log) in enumerate(self._workers):
+            text = log.read_text(errors="replace")
+            whole = text[: text.rfind("\n") + 1]
+            lines += [f"worker {index}: {line}" for line in whole[self._read[log] :].splitlines()]
+            self._read[log] = len(whole)
+        return lines
 
     def going(self) -> bool:
         return any(process.poll() is None for process, _ in self._workers)

@@ -63,11 +63,11 @@ def check_models(file: StudyFile, inputs: Inputs) -> None:
     Raises:
         StudyError: a model cannot take them; names each reason once.
     """
+    every = (TrialConfig.model_validate(corner.config) for corner in corners(file.study.trial))
     problems = []
-    for corner in corners(file.study.trial):
-        config = TrialConfig.model_validate(corner.config)
+    for model in {config.model for config in every}:
         try:
-            check_model(config.model, inputs.images.shape)
+            check_model(model, inputs.images.shape)
         except ValueError as error:
             problems.append(f"trial.model: {error}")
     if problems:

@@ -22,25 +22,33 @@ from autoencoder_hpo.storage import Storage
 POLL_S = 0.5
 
 
-def watch(opened: OpenStudy, console: Console, going: Callable[[], bool]) -> None:
-    """Show the study until `going` says no; the last state is shown too."""
+def watch(
+    opened: OpenStudy,
+    console: Console,
+    going: Callable[[], bool],
+    heard: Callable[[], list[str]] = list,
+) -> None:
+    """Show the study until `going` says no; the last state is shown too.
+
+    `heard` gives lines that workers have said since it was asked last.
+    """
     watcher = Watcher(opened)
+
+    def say() -> None:
+        for line in (*heard(), *watcher.news()):
+            console.print(line, highlight=False, soft_wrap=True, markup=False)
+
     if console.is_terminal:
         with Live(console=console, refresh_per_second=4, transient=True) as live:
             while going():
-                _print(console, watcher.news())
+                say()
                 live.update(live_screen(watcher.view()))
                 time.sleep(POLL_S)
     else:
         while going():
-            _print(console, watcher.news())
+            say()
             time.sleep(POLL_S)
-    _print(console, watcher.news())
-
-
-def _print(console: Console, lines: list[str]) -> None:
-    for line in lines:
-        console.print(line, highlight=False, soft_wrap=True, markup=False)
+    say()
 
 
 @contextmanager

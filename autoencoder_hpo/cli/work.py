@@ -112,6 +112,8 @@ def worker(
             threads=threads or usable_cores(),
             stop=stop,
         )
+    if parent is not None:
+        return  # whoever started this worker says how the study stands
     typer.echo("stopped" if nothing is None else f"nothing left to do: {nothing.said}")
 
 

@@ -1,5 +1,6 @@
 """A trial's state on disk: written whole or not at all, and read with care."""
 
+import io
 import os
 import pickle
 from pathlib import Path
@@ -18,12 +19,17 @@ def save_checkpoint(path: Path, state: dict[str, Any], *, config: dict[str, Any]
 
     `config` says what the state belongs to. Raises OSError where the disk does.
     """
+    whole = io.BytesIO()  # torch raises RuntimeError, not OSError, when a disk is full
+    torch.save({"version": VERSION, "config": config, "state": state}, whole)
     beside = path.with_suffix(".part")
-    with beside.open("wb") as file:
-        torch.save({"version": VERSION, "config": config, "state": state}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
+    try:
+        with beside.open("wb") as file:
+            file.write(whole.getbuffer())
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def load_checkpoint(path: Path, *, config: dict[str, Any]) -> dict[str, Any]:

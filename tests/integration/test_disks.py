@@ -1,0 +1,66 @@
+"""Disks that are full or cannot be written: one line, and nothing is lost."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support import Cli
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="mounts a small disk, as root may")
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 2 MB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount(folder, "size=2m")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def mount(folder: Path, options: str) -> None:
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], capture_output=True
+    )
+    if done.returncode != 0:
+        pytest.skip("mounting is not allowed here")
+
+
+def fill(disk: Path) -> None:
+    with (disk / "filler").open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(1 << 12))
+        except OSError:
+            pass
+
+
+def test_a_full_home_is_one_line(cli: Cli, disk: Path) -> None:
+    path = cli.write()
+    fill(disk)
+    err = cli("run", path, code=1, AUTOENCODER_HPO_HOME=str(disk / "home"))
+    assert "No space left on device" in err
+    assert "set AUTOENCODER_HPO_HOME to another folder" in err
+    assert len(err.splitlines()) == 1
+
+
+def test_a_read_only_home_is_one_line(cli: Cli, disk: Path) -> None:
+    path = cli.write()
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    err = cli("run", path, code=1, AUTOENCODER_HPO_HOME=str(disk / "home"))
+    assert "Read-only file system" in err
+    assert len(err.splitlines()) == 1
+
+
+def test_a_disk_that_fills_up_while_training_costs_no_result(cli: Cli, disk: Path) -> None:
+    path = cli.write(
+        task={"epochs": 2},
+        search={"trials": 3},
+        trial={"model": {"kind": "mlp", "depth": 1, "width": {"int": [3000, 4000]}, "latent": 8}},
+    )  # a checkpoint of 10 MB
+    out = cli("run", path, "--workers", "1", AUTOENCODER_HPO_HOME=str(disk / "home"))
+    assert "3 of 3 trials (3 complete, 0 pruned)" in out
+    assert "no checkpoint for trial 0: [Errno 28] No space left on device" in out
