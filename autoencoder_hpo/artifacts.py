@@ -29,30 +29,33 @@ def remove_study(settings: Settings, name: str, uid: str) -> None:
     shutil.rmtree(study_directory(settings, name, uid), ignore_errors=True)
 
 
-def panel(columns: dict[str, Tensor], *, captions: dict[str, str] | None = None) -> Image.Image:
-    """Images side by side: a column for each title, a row for each image.
+def panel(
+    columns: dict[str, Tensor], *, captions: dict[str, str] | None = None, across: int = 2
+) -> Image.Image:
+    """Images side by side: a column for each title, repeated `across` times.
 
     Args:
         columns: title to [N, C, H, W] images in [0, 1], all of one shape.
         captions: title to a second line under it, such as a score.
+        across: how many images stand beside each other; the others follow below.
     """
-    rows = len(next(iter(columns.values())))
     tiles = {title: [_tile(image) for image in images] for title, images in columns.items()}
-    width, height = next(iter(tiles.values()))[0].size
-    head = TITLE * (2 if captions else 1)
-    sheet = Image.new(
-        "RGB",
-        (GAP + len(columns) * (width + GAP), head + GAP + rows * (height + GAP)),
-        "white",
-    )
+    first = next(iter(tiles.values()))
+    rows = -(-len(first) // across)
+    wide, high = first[0].width + GAP, first[0].height + GAP
+    blocks = -(-len(first) // rows)
+    block = len(columns) * wide + 2 * GAP
+    sheet = Image.new("RGB", (blocks * block, 2 * TITLE + GAP + rows * high), "white")
     draw = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(size=14)
     for column, (title, images) in enumerate(tiles.items()):
-        left = GAP + column * (width + GAP)
-        draw.text((left, 4), title, fill="black", font=font)
-        draw.text((left, 4 + TITLE), (captions or {}).get(title, ""), fill="#555555", font=font)
-        for row, image in enumerate(images):
-            sheet.paste(image, (left, head + GAP + row * (height + GAP)))
+        for place, image in enumerate(images):
+            left = GAP + place // rows * block + column * wide
+            if place % rows == 0:
+                draw.text((left, 4), title, fill="black", font=font)
+                caption = (captions or {}).get(title, "")
+                draw.text((left, 4 + TITLE), caption, fill="#555555", font=font)
+            sheet.paste(image, (left, 2 * TITLE + GAP + place % rows * high))
     return sheet
 
 
