@@ -163,5 +163,7 @@ def live_screen(view: dict[str, Any]) -> RenderableType:
         f" ({gain(best.get('psnr_gain'))})   {duration(view['time_left'])} left",
     )
     done = view["counts"]["complete"] + view["counts"]["pruned"]
-    bar = ProgressBar(total=of, completed=done) if of else Text("")
-    return Group(table, bar, line)
+    overall = Table.grid(expand=True)  # a bar alone would end without a new line
+    overall.add_row(line)
+    overall.add_row(ProgressBar(total=of, completed=done) if of else "")
+    return Group(table, overall)
