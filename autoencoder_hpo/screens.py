@@ -157,13 +157,13 @@ def live_screen(view: dict[str, Any]) -> RenderableType:
     of = view["budget"]["trials"]
     best = view["best"] or {}
     line = Text.assemble(
-        count_line(view["counts"], view["budget"]),
-        "   best ",
+        "best ",
         (db(best.get("val_psnr")), "bold green"),
         f" ({gain(best.get('psnr_gain'))})   {duration(view['time_left'])} left",
     )
     done = view["counts"]["complete"] + view["counts"]["pruned"]
     overall = Table.grid(expand=True)  # a bar alone would end without a new line
+    overall.add_row(count_line(view["counts"], view["budget"]))
     overall.add_row(line)
     overall.add_row(ProgressBar(total=of, completed=done) if of else "")
     return Group(table, overall)
