@@ -40,7 +40,7 @@ def test_the_live_table_says_who_does_what_and_how_far_all_is() -> None:
     text = shown(live_screen(VIEW))
     for part in ("vm:7", "unet", "3/20", "17.50 dB", "5 of 10 trials", "1 failed"):
         assert part in text
-    assert "best 18.84 dB (+2.77 dB)   1h02m left" in text
+    assert "best 18.84 dB (+2.77 dB)   1h01m left" in text
     assert "━━━" in text
 
 
