@@ -171,6 +171,18 @@ def test_scores_are_those_of_the_best_epoch_and_match_skimage() -> None:
     assert scores.val_psnr == pytest.approx(sum(each) / len(each), abs=1e-4)
 
 
+def test_scores_come_from_the_best_weights_not_the_last_ones() -> None:
+    run = training()
+    next(iter(run))
+    scores, restored = run.scores(), run.restore()
+    with torch.no_grad():
+        for parameter in run.model.parameters():
+            parameter.zero_()
+    assert run.scores() == scores
+    assert torch.equal(run.restore(), restored)
+    assert all(parameter.abs().sum() == 0 for parameter in run.model.parameters())
+
+
 def test_looking_at_the_best_epoch_changes_nothing() -> None:
     whole = list(training())
     run = training()
