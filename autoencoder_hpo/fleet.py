@@ -89,6 +89,12 @@ def work(
     return not stop()
 
 
+def _our_path() -> str:
+    """Where workers find this very package, whatever the folder they start in holds."""
+    ours = str(Path(__file__).parent.parent)
+    return os.pathsep.join(filter(None, (ours, os.environ.get("PYTHONPATH"))))
+
+
 class Fleet:
     """Worker processes of one study on this machine."""
 
@@ -103,10 +109,14 @@ class Fleet:
         self, name: str, storage: str | None, slot: Slot, index: int
     ) -> tuple[subprocess.Popen[bytes], Path]:
         log = self._logs / f"{name}-{os.getpid()}-{index}.log"
-        command = [sys.executable, "-m", "autoencoder_hpo", "worker", name]
+        command = [sys.executable, "-P", "-m", "autoencoder_hpo", "worker", name]
         command += ["--device", slot.device, "--threads", str(slot.threads)]
         command += ["--parent", str(os.getpid())]
-        environment = {**os.environ, "OMP_NUM_THREADS": str(slot.threads)}
+        environment = {
+            **os.environ,
+            "OMP_NUM_THREADS": str(slot.threads),
+            "PYTHONPATH": _our_path(),
+        }
         if storage:  # in the environment, not on the command line, where anyone may read it
             environment["AUTOENCODER_HPO_STORAGE"] = storage
         with log.open("wb") as out:
