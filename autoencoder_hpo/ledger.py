@@ -214,19 +214,27 @@ def agree_with(opened: OpenStudy, file: StudyFile) -> None:
     grow(opened, Budget(file.budget, file.study.search.timeout))
 
 
-def grow(opened: OpenStudy, wanted: Budget, *, at_least: bool = True) -> None:
-    """Raise the budget. With `at_least=False`, `trials` becomes what is wanted and no less than
-    what is finished."""
+def grow(opened: OpenStudy, wanted: Budget) -> None:
+    """Raise the budget to what is wanted, where that is more."""
     with opened.storage.locked(opened.lock):
         before = opened.budget()
         after = before.grown(wanted)
-        if not at_least:
-            after = Budget(wanted.trials or before.trials, wanted.timeout or before.timeout)
-        if after == before and not wanted.timeout:
-            return
-        opened.optuna.set_user_attr(BUDGET, {"trials": after.trials, "timeout": after.timeout})
-        if after.timeout != before.timeout or not at_least:
-            opened.optuna.set_user_attr(DEADLINE, None)  # runs anew from the next claim
+        if after != before:
+            _set_budget(opened, after, new_deadline=after.timeout != before.timeout)
+
+
+def set_budget(opened: OpenStudy, *, trials: int | None, timeout: float | None) -> None:
+    """Set what is given; a timeout (in seconds) runs from the next claim."""
+    with opened.storage.locked(opened.lock):
+        before = opened.budget()
+        after = Budget(trials or before.trials, timeout or before.timeout)
+        _set_budget(opened, after, new_deadline=timeout is not None)
+
+
+def _set_budget(opened: OpenStudy, budget: Budget, *, new_deadline: bool) -> None:
+    opened.optuna.set_user_attr(BUDGET, {"trials": budget.trials, "timeout": budget.timeout})
+    if new_deadline:
+        opened.optuna.set_user_attr(DEADLINE, None)
 
 
 def stop(opened: OpenStudy, reason: str) -> None:

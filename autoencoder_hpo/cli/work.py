@@ -68,13 +68,13 @@ def resume(
 
     Example: autoencoder-hpo resume quickstart --trials 40
     """
-    from autoencoder_hpo.ledger import Budget, clear_stop, grow, open_study
+    from autoencoder_hpo.ledger import clear_stop, open_study, set_budget
     from autoencoder_hpo.study import parse_duration
 
     seconds = None if timeout is None else parse_duration(timeout)
     opened = open_study(open_database(storage), name)
     clear_stop(opened)
-    grow(opened, Budget(trials, seconds), at_least=False)
+    set_budget(opened, trials=trials, timeout=seconds)
     _work_here(opened, storage, workers, device)
 
 
