@@ -57,7 +57,7 @@ def _leave(directory: Path, clients: int, server: Any) -> None:
 
 
 def _starting(directory: Path) -> FileLock:
-    """The wheel's own lock has moved while several processes started it at once."""
+    """Starting and stopping exclude each other: nobody joins a server that is about to end."""
     return FileLock(directory.with_suffix(".lock"))
 
 
