@@ -1,7 +1,10 @@
 """A real PostgreSQL for the tests, and a database of its own for each."""
 
+import atexit
 import io
+import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -32,9 +35,15 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The URL of a real PostgreSQL server."""
-    return start_embedded(tmp_path_factory.mktemp("pg") / "data")
+def server() -> str:
+    """The URL of a real PostgreSQL server.
+
+    Not below pytest's folder: another run of pytest takes that from every user but its own,
+    and as root the server runs as another user.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="hpo-pg-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)  # runs after the server's stop
+    return start_embedded(folder / "data")
 
 
 @pytest.fixture

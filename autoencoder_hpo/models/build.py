@@ -96,9 +96,10 @@ def check_model(config: ModelConfig, shape: Shape) -> None:
     _, height, width = shape
     if isinstance(config, MlpConfig):
         return
-    if height == 1:
-        raise ValueError(f"{config.kind} cannot take feature vectors; use kind: mlp")
     side = min(height, width)
+    if side == 1:
+        what = "feature vectors" if height == 1 else f"images of {height}×{width}"
+        raise ValueError(f"{config.kind} cannot take {what}; use kind: mlp")
     if 2**config.depth > side:
         most = side.bit_length() - 1
         raise ValueError(

@@ -21,7 +21,12 @@ def activate(name: str) -> nn.Module:
 
 
 def normalize_features(name: str, features: int) -> list[nn.Module]:
-    """Normalization of [N, features]."""
+    """Normalization of [N, features]; a lone feature is normalized over the batch or not at all.
+
+    Over itself it would always become 0.
+    """
+    if features == 1 and name != "batch":
+        return []
     match name:
         case "none":
             return []
@@ -51,8 +56,12 @@ def normalize_channels(name: str, channels: int) -> list[nn.Module]:
 
 
 def groups_of(channels: int) -> int:
-    """The most groups, up to 8, that divide the channels."""
-    return next(groups for groups in range(8, 0, -1) if channels % groups == 0)
+    """The most groups, up to 8, that divide the channels and leave four or more to each.
+
+    A group of one normalizes to 0 where nothing but channels is left: in an MLP, or at 1×1.
+    """
+    most = min(8, max(1, channels // 4))
+    return next(groups for groups in range(most, 0, -1) if channels % groups == 0)
 
 
 class Dropout(nn.Module):
@@ -70,7 +79,7 @@ class Dropout(nn.Module):
         if not self.training:
             return x
         keep = torch.empty_like(x).bernoulli_(1 - self.p, generator=self.generator)
-        return x * keep / (1 - self.p)
+        return x * keep.div_(1 - self.p)
 
 
 def drop(p: float) -> list[nn.Module]:

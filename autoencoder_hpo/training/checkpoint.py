@@ -2,16 +2,15 @@
 
 import io
 import os
-import pickle
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile
 
 import torch
 
 from autoencoder_hpo.errors import CheckpointError
 
-VERSION = 1
+VERSION = 2
 
 
 def save_checkpoint(path: Path, state: dict[str, Any], *, config: dict[str, Any]) -> None:
@@ -21,7 +20,7 @@ def save_checkpoint(path: Path, state: dict[str, Any], *, config: dict[str, Any]
     """
     whole = io.BytesIO()  # torch raises RuntimeError, not OSError, when a disk is full
     torch.save({"version": VERSION, "config": config, "state": state}, whole)
-    beside = path.with_suffix(".part")
+    beside = path.with_name(path.name + ".part")
     try:
         with beside.open("wb") as file:
             file.write(whole.getbuffer())
@@ -36,15 +35,36 @@ def load_checkpoint(path: Path, *, config: dict[str, Any]) -> dict[str, Any]:
     """The state that was saved for this config; nothing in the file is executed.
 
     Raises:
-        CheckpointError: it is damaged, of another version, or belongs to something else.
+        CheckpointError: it cannot be read, is damaged, of another version, or belongs to
+            something else.
     """
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, BadZipFile) as error:
-        raise CheckpointError(f"{path}: the checkpoint is damaged") from error
-    if not isinstance(content, dict) or content.get("version") != VERSION:
+    match _read(path):
+        case {"version": int(version), "config": found, "state": dict(state)}:
+            pass
+        case _:
+            raise CheckpointError(f"{path}: the checkpoint is damaged")
+    if version != VERSION:
         raise CheckpointError(f"{path}: the checkpoint was written by another version")
-    if content["config"] != config:
+    if found != config:
         raise CheckpointError(f"{path}: the checkpoint belongs to another trial")
-    state: dict[str, Any] = content["state"]
     return state
+
+
+def _read(path: Path) -> object:
+    try:
+        whole = io.BytesIO(path.read_bytes())
+    except OSError as error:
+        raise CheckpointError(f"{path}: the checkpoint cannot be read: {error.strerror}") from error
+    try:
+        _compare_checksums(whole)
+        return torch.load(whole, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged pickle may raise almost anything
+        raise CheckpointError(f"{path}: the checkpoint is damaged") from error
+
+
+def _compare_checksums(whole: io.BytesIO) -> None:
+    """Torch writes checksums but does not read them: a flipped bit would be a changed weight."""
+    with ZipFile(whole) as records:
+        if records.testzip() is not None:
+            raise BadZipFile
+    whole.seek(0)

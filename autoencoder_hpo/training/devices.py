@@ -21,7 +21,7 @@ def choose_device(name: str | None) -> torch.device:
         raise DeviceError(f"--device {name}: no such kind; use cuda, cuda:N, mps or cpu") from None
     match device.type:
         case "cpu":
-            return device
+            return torch.device("cpu")  # there is but one, whatever its number
         case "cuda":
             return _cuda(device, name)
         case "mps" if torch.backends.mps.is_available():

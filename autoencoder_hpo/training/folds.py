@@ -27,8 +27,8 @@ class FoldedTraining:
     @property
     def history(self) -> list[EpochResult]:
         return [
-            _mean(results) for results in zip(*(t.history for t in self.trainings), strict=True)
-        ]
+            _mean(results) for results in zip(*(t.history for t in self.trainings), strict=False)
+        ]  # not strict: a cancelled epoch may have ended in some folds only
 
     @property
     def best(self) -> EpochResult | None:
@@ -41,7 +41,7 @@ class FoldedTraining:
     def __iter__(self) -> Iterator[EpochResult]:
         while not self.trainings[0].finished:
             result = _mean([training.train_epoch() for training in self.trainings])
-            if self.best == result:
+            if self.best is not None and self.best.epoch == result.epoch:
                 for training in self.trainings:
                     training.keep_weights()
             yield result

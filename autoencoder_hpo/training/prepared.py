@@ -12,7 +12,7 @@ from autoencoder_hpo.data.splits import ImageSet
 CHUNK = 512  # images validated at once
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Prepared:
     """Training and validation images, [N, C, H, W] in [0, 1], loaded once for all trials.
 
