@@ -128,7 +128,9 @@ def test_ctrl_c_at_any_moment_leaves_a_study_that_goes_on(cli: Cli, moment: floa
     time.sleep(moment)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
-    assert process.returncode in (0, 130), (process.returncode, out, err)
+    # Ended by the signal, where Python was inside a C extension's import: a shell reads 130 too.
+    interrupted = (130, -signal.SIGINT)
+    assert process.returncode in (0, *interrupted), (process.returncode, out, err)
     assert "Traceback" not in err
     assert "3 of 3 trials" in cli("run", path, "--workers", "2")
 
