@@ -1,19 +1,32 @@
-"""Where a trial's files live, and the pictures among them."""
+"""Where files live: a trial's folder on this machine, and the artifact store that all share.
 
+The folder holds what goes on here (checkpoints) or is looked at here. The store holds what the
+dashboard shows, whichever machine it runs on: a directory, or a bucket by URL.
+"""
+
+import os
 import shutil
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import BinaryIO, Protocol
+from uuid import UUID, uuid5
 
-import numpy as np
-from PIL import Image, ImageDraw, ImageFont
-from torch import Tensor
+from optuna.artifacts import FileSystemArtifactStore
 
+from autoencoder_hpo.errors import DiskError
 from autoencoder_hpo.settings import Settings
 
 CHECKPOINT = "checkpoint.pt"
 PANEL = "restored.png"
-TILE = 112  # pixels of a tile's side, at least
-GAP = 6
-TITLE = 22
+CURVES = "curves.png"
+CROPS = "crops.png"
+"""The restored crops alone, of which the study's gallery is made; not listed as an artifact."""
+TRIAL_FILES = (PANEL, CURVES, CROPS)
+GALLERY = "gallery.png"
+
+_NAMES = UUID("6f1c2f5e-0e0b-4d0a-9d0e-4a1f0c9b7c11")
 
 
 def study_directory(settings: Settings, name: str, uid: str) -> Path:
@@ -25,53 +38,107 @@ def trial_directory(settings: Settings, name: str, uid: str, number: int) -> Pat
     return study_directory(settings, name, uid) / f"{number:05d}"
 
 
-def remove_study(settings: Settings, name: str, uid: str) -> None:
-    shutil.rmtree(study_directory(settings, name, uid), ignore_errors=True)
+def remove_files(settings: Settings, uid: str, trials: int) -> None:
+    """Remove what a study of so many trials has left on this machine and in the store.
 
-
-def panel(
-    columns: dict[str, Tensor], *, captions: dict[str, str] | None = None, across: int = 2
-) -> Image.Image:
-    """Images side by side: a column for each title, repeated `across` times.
-
-    Args:
-        columns: title to [N, C, H, W] images in [0, 1], all of one shape.
-        captions: title to a second line under it, such as a score.
-        across: how many images stand beside each other; the others follow below.
+    What cannot be removed stays: the study is gone all the same.
     """
-    tiles = {title: [_tile(image) for image in images] for title, images in columns.items()}
-    first = next(iter(tiles.values()))
-    rows = -(-len(first) // across)
-    wide, high = first[0].width + GAP, first[0].height + GAP
-    blocks = -(-len(first) // rows)
-    block = len(columns) * wide + 2 * GAP
-    sheet = Image.new("RGB", (blocks * block, 2 * TITLE + GAP + rows * high), "white")
-    draw = ImageDraw.Draw(sheet)
-    font = ImageFont.load_default(size=14)
-    for column, (title, images) in enumerate(tiles.items()):
-        for place, image in enumerate(images):
-            left = GAP + place // rows * block + column * wide
-            if place % rows == 0:
-                draw.text((left, 4), title, fill="black", font=font)
-                caption = (captions or {}).get(title, "")
-                draw.text((left, 4 + TITLE), caption, fill="#555555", font=font)
-            sheet.paste(image, (left, 2 * TITLE + GAP + place % rows * high))
-    return sheet
+    for folder in settings.trials.glob(f"*-{uid}"):
+        shutil.rmtree(folder, ignore_errors=True)
+    store = open_store(settings)
+    for artifact in stored_files(uid, trials):
+        with suppress(Exception):  # most were never stored, and each store raises its own
+            store.remove(artifact)
 
 
-def _tile(image_CHW: Tensor) -> Image.Image:
-    pixels = (image_CHW.clamp(0, 1) * 255).round().byte().movedim(0, -1).numpy()
-    grey_or_rgb = pixels[..., 0] if pixels.shape[-1] in (1, 2) else pixels[..., :3]
-    if len(grey_or_rgb) == 1:  # a feature vector, drawn as a band
-        grey_or_rgb = np.repeat(grey_or_rgb, max(1, grey_or_rgb.shape[1] // 4), axis=0)
-    picture = Image.fromarray(np.ascontiguousarray(grey_or_rgb)).convert("RGB")
-    scale = max(1, -(-TILE // min(picture.size)))
-    return picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST)
+# ---- the store that all machines share -------------------------------------------------
 
 
-def save_panel(path: Path, sheet: Image.Image) -> None:
-    """Write beside the name and rename, so that a reader never sees half a picture."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix(".part")
-    sheet.save(beside, format="PNG", optimize=True)
-    beside.replace(path)
+class ArtifactStore(Protocol):
+    """What Optuna's stores have in common; each raises errors of its own."""
+
+    def open_reader(self, artifact_id: str) -> BinaryIO: ...
+
+    def write(self, artifact_id: str, content_body: BinaryIO) -> None: ...
+
+    def remove(self, artifact_id: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """Optuna's directory store; a reader never sees half a file, and a full disk leaves none."""
+
+    path: Path
+
+    def open_reader(self, artifact_id: str) -> BinaryIO:
+        return FileSystemArtifactStore(self.path).open_reader(artifact_id)
+
+    def write(self, artifact_id: str, content_body: BinaryIO) -> None:
+        self.path.mkdir(parents=True, exist_ok=True)
+        beside = self.path / f"{artifact_id}.{os.getpid()}.part"
+        try:
+            with beside.open("wb") as file:
+                shutil.copyfileobj(content_body, file)
+            beside.replace(self.path / artifact_id)
+        except OSError:
+            beside.unlink(missing_ok=True)
+            raise
+
+    def remove(self, artifact_id: str) -> None:
+        FileSystemArtifactStore(self.path).remove(artifact_id)
+
+
+@cache
+def open_store(settings: Settings) -> ArtifactStore:
+    """The store that AUTOENCODER_HPO_ARTIFACTS names: a directory, s3://BUCKET or gs://BUCKET.
+
+    Raises:
+        DiskError: the URL is of another kind, or the bucket's library is not installed.
+    """
+    url = settings.artifacts or str(settings.home / "artifacts")
+    if "://" not in url:
+        return Directory(Path(url).expanduser().absolute())
+    scheme, _, rest = url.partition("://")
+    bucket, _, prefix = rest.partition("/")
+    if prefix or not bucket:
+        raise DiskError(f"AUTOENCODER_HPO_ARTIFACTS={url}: write {scheme}://BUCKET, nothing after")
+    match scheme:
+        case "s3":
+            return _bucket("Boto3ArtifactStore", bucket, "s3")
+        case "gs":
+            return _bucket("GCSArtifactStore", bucket, "gs")
+        case _:
+            raise DiskError(
+                f"AUTOENCODER_HPO_ARTIFACTS={url}: must be a directory, s3://BUCKET or gs://BUCKET"
+            )
+
+
+def _bucket(kind: str, bucket: str, extra: str) -> ArtifactStore:
+    import optuna.artifacts
+
+    try:
+        store: ArtifactStore = getattr(optuna.artifacts, kind)(bucket)
+    except ImportError as error:
+        raise DiskError(
+            f"{extra}://{bucket} needs a library that is not installed; "
+            f"pip install 'autoencoder-hpo[{extra}]'"
+        ) from error
+    except Exception as error:  # no region, no credentials: each library has its own
+        reason = " ".join(str(error).split())
+        raise DiskError(f"{extra}://{bucket} cannot be used: {reason}") from error
+    return store
+
+
+def trial_artifact(uid: str, number: int, file: str) -> str:
+    """The id of a trial's file in the store: one place, also for a trial that is trained again."""
+    return str(uuid5(_NAMES, f"{uid} trial {number} {file}"))
+
+
+def gallery_artifact(uid: str) -> str:
+    return str(uuid5(_NAMES, f"{uid} gallery"))
+
+
+def stored_files(uid: str, trials: int) -> list[str]:
+    """The ids of everything that a study of so many trials may have put into the store."""
+    of_trials = [trial_artifact(uid, n, file) for n in range(trials) for file in TRIAL_FILES]
+    return [*of_trials, gallery_artifact(uid)]

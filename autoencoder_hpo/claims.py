@@ -78,6 +78,21 @@ def claim(opened: OpenStudy, worker: str) -> Claimed | Nothing:
     return Claimed(trial, _seconds_left(opened))
 
 
+def has_work(opened: OpenStudy) -> bool:
+    """Whether it is worth asking for a trial: a look without the study's lock.
+
+    A running trial counts, because its worker may be lost.
+    """
+    if opened.stopped():
+        return False
+    left = _seconds_left(opened)
+    if left is not None and left <= 0:
+        return False
+    counts, budget = count(opened.trials()), opened.budget()
+    unfinished = counts.running or counts.waiting
+    return bool(unfinished or budget.trials is None or counts.finished < budget.trials)
+
+
 def _refusal(opened: OpenStudy) -> Nothing | None:
     reason = opened.stopped()
     if reason:

@@ -7,6 +7,7 @@ AutoencoderHpoError
   DeviceError       the device asked for is not there
   DiskError         a directory cannot be written
   CheckpointError   a checkpoint does not belong to the trial that wants it
+  AccessError       the dashboard cannot be protected or reached as asked
 
 Each is one line: what was found, where, and what to do. A bug raises something else
 and keeps its traceback.
@@ -55,3 +56,7 @@ class DiskError(AutoencoderHpoError):
 
 class CheckpointError(AutoencoderHpoError):
     """A checkpoint does not belong to this trial."""
+
+
+class AccessError(AutoencoderHpoError):
+    """The dashboard cannot be protected, or not be reached, in the way that was asked."""

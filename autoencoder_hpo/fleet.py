@@ -89,6 +89,25 @@ def work(
     return not stop()
 
 
+def attend(fleet: "Fleet", say: Callable[[str], object]) -> None:
+    """Pass on what the workers say until a signal stops them or one of them fails.
+
+    Raises:
+        AutoencoderHpoError: a worker ended with an error; the others handed their trials back.
+    """
+    stop = StopFlag()
+    stop.listen(hard=False)
+    try:
+        while fleet.whole() and not stop():
+            for line in fleet.heard():
+                say(line)
+            stop.wait(0.5)
+    finally:
+        fleet.stop(now=stop.asked_twice)
+    if not stop():
+        fleet.raise_failure()
+
+
 def _our_path() -> str:
     """Where workers find this very package, whatever the folder they start in holds."""
     ours = str(Path(__file__).parent.parent)
@@ -99,17 +118,19 @@ class Fleet:
     """Worker processes of one study on this machine."""
 
     def __init__(
-        self, name: str, storage: str | None, places: list[Slot], settings: Settings
+        self, name: str | None, storage: str | None, places: list[Slot], settings: Settings
     ) -> None:
+        """`name`: a study; None for every study."""
         self._logs = make_directory(settings.logs)
         self._read: Counter[Path] = Counter()  # characters of each log that were passed on
         self._workers = [self._start(name, storage, slot, i) for i, slot in enumerate(places)]
 
     def _start(
-        self, name: str, storage: str | None, slot: Slot, index: int
+        self, name: str | None, storage: str | None, slot: Slot, index: int
     ) -> tuple[subprocess.Popen[bytes], Path]:
-        log = self._logs / f"{name}-{os.getpid()}-{index}.log"
-        command = [sys.executable, "-P", "-m", "autoencoder_hpo", "worker", name]
+        log = self._logs / f"{name or 'all'}-{os.getpid()}-{index}.log"
+        command = [sys.executable, "-P", "-m", "autoencoder_hpo", "worker"]
+        command += [name] if name else []
         command += ["--device", slot.device, "--threads", str(slot.threads)]
         command += ["--parent", str(os.getpid())]
         environment = {
@@ -142,6 +163,11 @@ class Fleet:
 
     def going(self) -> bool:
         return any(process.poll() is None for process, _ in self._workers)
+
+    def whole(self) -> bool:
+        """Whether no worker has failed, and any still works."""
+        codes = [process.poll() for process, _ in self._workers]
+        return None in codes and not any(codes)
 
     def signal(self, number: int) -> None:
         for process, _ in self._workers:

@@ -5,19 +5,21 @@ records are study attributes of Optuna, which are read-then-write: whoever chang
 the study's lock.
 """
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import optuna
+import sqlalchemy
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from autoencoder_hpo.errors import StudyError
 from autoencoder_hpo.space import to_params
 from autoencoder_hpo.storage import Storage
-from autoencoder_hpo.study import Study, StudyFile, differences, parse_study
+from autoencoder_hpo.study import NAME, Study, StudyFile, differences, parse_study
 
 FILE = "study_file"
 DATA = "data"
@@ -63,7 +65,8 @@ class OpenStudy:
 
     @property
     def name(self) -> str:
-        return self.file.study.name
+        """In the database; a study that was renamed keeps its file as it was."""
+        return self.optuna.study_name
 
     @property
     def study(self) -> Study:
@@ -71,7 +74,7 @@ class OpenStudy:
 
     @property
     def lock(self) -> str:
-        return f"study {self.name}"
+        return study_lock(self.optuna._study_id)
 
     def attr(self, key: str) -> Any:
         return self.optuna.user_attrs.get(key)
@@ -93,6 +96,11 @@ class OpenStudy:
         return min(complete, key=lambda t: sign * (t.value or 0.0), default=None)
 
 
+def study_lock(number: int) -> str:
+    """The lock of what many workers change; by number, which a new name does not change."""
+    return f"study {number}"
+
+
 def count(trials: Sequence[FrozenTrial]) -> Counts:
     states = Counter(trial.state for trial in trials)
     return Counts(
@@ -106,8 +114,7 @@ def count(trials: Sequence[FrozenTrial]) -> Counts:
 
 def names(storage: Storage) -> list[str]:
     """The studies in this database, oldest first."""
-    studies = sorted(storage.optuna.get_all_studies(), key=lambda s: s._study_id)
-    return [study.study_name for study in studies]
+    return [name for _, name in storage.studies()]
 
 
 def create_study(storage: Storage, file: StudyFile, data: dict[str, Any]) -> OpenStudy:
@@ -119,11 +126,7 @@ def create_study(storage: Storage, file: StudyFile, data: dict[str, Any]) -> Ope
     with storage.locked("studies"):
         refuse_taken(storage, file)
         _remove_unfinished(storage, file.study.name)
-        study = optuna.create_study(
-            storage=storage.optuna,
-            study_name=file.study.name,
-            direction=DIRECTIONS[file.study.search.objective],
-        )
+        study = new_optuna_study(storage, file.study.name, file)
         budget = Budget(file.budget, file.study.search.timeout)
         study.set_user_attr(DATA, data)
         study.set_user_attr(BUDGET, {"trials": budget.trials, "timeout": budget.timeout})
@@ -134,6 +137,16 @@ def create_study(storage: Storage, file: StudyFile, data: dict[str, Any]) -> Ope
         # Written last: a study without it was not finished, and `open_study` says so.
         study.set_user_attr(FILE, {"text": file.text, "base": file.base, "where": file.where})
     return OpenStudy(storage, file, study)
+
+
+def new_optuna_study(storage: Storage, name: str, file: StudyFile) -> optuna.Study:
+    """A study without trials, improved in the direction of its objective."""
+    objective = file.study.search.objective
+    study = optuna.create_study(
+        storage=storage.optuna, study_name=name, direction=DIRECTIONS[objective]
+    )
+    study.set_metric_names([objective])  # what the dashboard writes at its axes
+    return study
 
 
 def refuse_taken(storage: Storage, file: StudyFile) -> None:
@@ -247,6 +260,25 @@ def clear_stop(opened: OpenStudy) -> None:
     with opened.storage.locked(opened.lock):
         opened.optuna.set_user_attr(CLEARED, len(opened.trials()))
         opened.optuna.set_user_attr(STOPPED, None)
+
+
+def rename_study(storage: Storage, number: int, name: str) -> None:
+    """Give a study another name. Call it under the study's lock.
+
+    Raises:
+        StudyError: the name is not one, or taken.
+    """
+    if not re.fullmatch(NAME, name):
+        raise StudyError(
+            f"name {name!r}",
+            ["must be small letters, digits, dots, dashes and underscores, at most 63"],
+        )
+    sql = sqlalchemy.text("update studies set study_name = :name where study_id = :number")
+    try:
+        with storage.engine.begin() as connection:
+            connection.execute(sql, {"name": name, "number": number})
+    except sqlalchemy.exc.IntegrityError as error:
+        raise StudyError(f"name {name}", ["another study has it"]) from error
 
 
 def delete_study(storage: Storage, name: str) -> None:

@@ -15,14 +15,17 @@ import torch
 from optuna.trial import Trial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
-from autoencoder_hpo.artifacts import CHECKPOINT, PANEL, panel, save_panel, trial_directory
+from autoencoder_hpo.artifacts import CHECKPOINT, PANEL, open_store, trial_directory
 from autoencoder_hpo.claims import REASON, Claimed, hand_back, is_mine, kept_alive
 from autoencoder_hpo.config import TrialConfig
 from autoencoder_hpo.errors import AutoencoderHpoError, CheckpointError
 from autoencoder_hpo.ledger import DATA, OpenStudy
+from autoencoder_hpo.pictures import save_picture
+from autoencoder_hpo.probes import choose_probes
 from autoencoder_hpo.provenance import git_state, versions
 from autoencoder_hpo.seeds import seed_for
 from autoencoder_hpo.settings import Settings
+from autoencoder_hpo.showcase import note_failure, show_trial
 from autoencoder_hpo.space import fill
 from autoencoder_hpo.training.checkpoint import load_checkpoint, save_checkpoint
 from autoencoder_hpo.training.folds import FoldedTraining, build_training
@@ -31,7 +34,6 @@ from autoencoder_hpo.training.precision import choose_precision
 from autoencoder_hpo.training.prepared import Prepared
 
 log = logging.getLogger(__name__)
-PROBES = 6  # images on a trial's picture
 DATABASE_ERRORS = (SQLAlchemyError, optuna.exceptions.StorageInternalError)
 
 
@@ -129,6 +131,7 @@ def _tell(opened: OpenStudy, trial: Trial, outcome: Outcome, place: Place) -> No
         case Failed(reason, trace):
             trial.set_user_attr(REASON, reason)
             trial.set_user_attr("traceback", trace)
+            note_failure(opened, trial._trial_id, reason)
             opened.optuna.tell(trial, state=TrialState.FAIL)
         case HandedBack():
             hand_back(opened, trial._trial_id)
@@ -159,6 +162,7 @@ class TrialRun:
     def train(self, cancelled: Callable[[], bool]) -> Outcome:
         self.trial.set_user_attr("config", self.config.model_dump(mode="json"))
         self.trial.set_user_attr("run", self.run)
+        self.trial.set_user_attr("device", self.run["device"])
         torch.set_num_threads(self.place.threads)
         training = build_training(
             self.opened.study.task,
@@ -170,8 +174,9 @@ class TrialRun:
             cancelled=cancelled,
         )
         self._continue(training)
-        ended = self._train_epochs(training)
-        return ended or self._finish(training)
+        outcome = self._train_epochs(training) or self._finish(training)
+        self._show(training, outcome)
+        return outcome
 
     def _train_epochs(self, training: Training | FoldedTraining) -> Outcome | None:
         """The epochs that are left; None when all of them were trained."""
@@ -218,18 +223,19 @@ class TrialRun:
         self.trial.set_user_attr("scores", asdict(scores))
         self.trial.set_user_attr("best_epoch", training.best.epoch)
         self._record(training)
-        self.trial.set_user_attr("val_psnr", scores.val_psnr)
-        self.trial.set_user_attr("psnr_gain", scores.psnr_gain)
-        self._picture(training, scores.val_psnr)
         return Complete(getattr(scores, self.objective))
 
     def _record(self, training: Training | FoldedTraining) -> None:
-        """What complete and pruned trials keep: curve, size and cost."""
+        """What complete and pruned trials keep: curve, size, cost, and the best epoch's PSNR."""
         self.trial.set_user_attr("parameters", training.parameters)
         self.trial.set_user_attr("seconds", round(self.seconds, 3))
         self.trial.set_user_attr(
             "history", [asdict(result) for result in training.history if _finite(result)]
         )
+        if training.best is not None:
+            psnr, noisy = training.best.val_psnr, self.opened.attr(DATA)["noisy"]["psnr"]
+            self.trial.set_user_attr("val_psnr", psnr)
+            self.trial.set_user_attr("psnr_gain", None if noisy is None else psnr - noisy)
 
     # ---- files: useful, but never worth a trial's result -------------------------------
 
@@ -269,24 +275,23 @@ class TrialRun:
             self._can_save = False
             log.warning("no checkpoint for trial %d: %s", self.trial.number, error)
 
-    def _picture(self, training: Training | FoldedTraining, psnr: float) -> None:
-        fold = self.data[0]
-        noisy = self.opened.attr(DATA)["noisy"]["psnr"]
+    def _show(self, training: Training | FoldedTraining, outcome: Outcome) -> None:
+        """What the dashboard shows of the trial, and the same picture in its folder."""
+        probes = choose_probes(self.data[0])
+        sheet = show_trial(
+            self.opened,
+            self.trial._trial_id,
+            store=open_store(self.place.settings),
+            probes=probes,
+            restored=probes.crops_of(training.restore()) if training.best else None,
+            state="complete" if isinstance(outcome, Complete) else "pruned",
+            reason=outcome.reason if isinstance(outcome, Pruned) else None,
+        )
+        if sheet is None:
+            return
         try:
-            sheet = panel(
-                {
-                    "noisy": fold.val_noisy[:PROBES].cpu(),
-                    "restored": training.restore()[:PROBES],
-                    "clean": fold.val_clean[:PROBES].cpu(),
-                },
-                captions={
-                    "noisy": "" if noisy is None else f"{noisy:.1f} dB",
-                    "restored": f"{psnr:.1f} dB",
-                },
-            )
-            path = self._path(PANEL)
-            save_panel(path, sheet)
-            self.trial.set_user_attr("picture", str(path))
+            save_picture(self._path(PANEL), sheet)
+            self.trial.set_user_attr("picture", str(self._path(PANEL)))
         except OSError as error:
             log.warning("no picture for trial %d: %s", self.trial.number, error)
 
@@ -319,7 +324,7 @@ def _device_name(device: torch.device) -> str:
 
 def _directory(opened: OpenStudy, trial: Trial, place: Place) -> Path:
     uid = opened.attr(DATA)["uid"]
-    return trial_directory(place.settings, opened.name, uid, trial.number)
+    return trial_directory(place.settings, opened.study.name, uid, trial.number)
 
 
 def _finite(result: EpochResult) -> bool:

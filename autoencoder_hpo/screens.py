@@ -45,6 +45,28 @@ def count_line(counts: dict[str, int], budget: dict[str, Any]) -> str:
     )
 
 
+def trial_line(record: dict[str, Any]) -> str:
+    """How a trial ended, in a line; from `status.trial_record`."""
+    what = f"trial {record['number']:>3}  {model_kind(record):<5}"
+    match record["state"]:
+        case "complete":
+            scores = record["scores"]
+            return (
+                f"{what} complete  {db(scores['val_psnr'])} ({gain(scores['psnr_gain'])}) in "
+                f"{record['seconds']:.0f} s"
+            )
+        case "pruned":
+            return f"{what} pruned    {record['reason'] or ''}"
+        case "fail":
+            return f"{what} failed    {record['reason'] or ''}"
+        case _:
+            return f"{what} handed back"
+
+
+def model_kind(record: dict[str, Any]) -> str:
+    return record["config"]["model"]["kind"] if record["config"] else "?"
+
+
 def studies_table(summaries: list[dict[str, Any]]) -> Table:
     table = Table(box=None, header_style="bold")
     for name in ("study", "state", "trials", "best PSNR", "gain"):

@@ -3,6 +3,7 @@
 | variable | meaning |
 |---|---|
 | AUTOENCODER_HPO_HOME | where the embedded database, downloads, checkpoints and pictures live |
+| AUTOENCODER_HPO_ARTIFACTS | what the dashboard shows: a directory, s3://BUCKET or gs://BUCKET |
 | AUTOENCODER_HPO_STORAGE | URL of the study database; left out, the embedded PostgreSQL |
 | AUTOENCODER_HPO_STORAGE_PASSWORD_FILE | a file with the database password |
 | AUTOENCODER_HPO_DATA | where relative data paths are looked up on this machine |
@@ -22,6 +23,8 @@ class Settings:
     storage: str | None
     password_file: Path | None
     data: Path | None
+    artifacts: str | None = None
+    """The artifact store; left out, a directory in `home`."""
 
     @property
     def postgres(self) -> Path:
@@ -64,6 +67,7 @@ def settings() -> Settings:
         storage=os.environ.get("AUTOENCODER_HPO_STORAGE") or None,
         password_file=_path("AUTOENCODER_HPO_STORAGE_PASSWORD_FILE"),
         data=_path("AUTOENCODER_HPO_DATA"),
+        artifacts=os.environ.get("AUTOENCODER_HPO_ARTIFACTS") or None,
     )
 
 

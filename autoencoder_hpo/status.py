@@ -77,6 +77,8 @@ def trial_record(trial: FrozenTrial) -> dict[str, Any]:
         "state": trial.state.name.lower(),
         "reason": attrs.get(REASON),
         "worker": attrs.get(WORKER),
+        "device": attrs.get("device"),
+        "no_pictures": attrs.get("no_pictures"),
         "scores": attrs.get("scores"),
         "best_epoch": attrs.get("best_epoch"),
         "parameters": attrs.get("parameters"),

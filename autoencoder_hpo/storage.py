@@ -63,19 +63,24 @@ class Storage:
         with self.engine.connect() as connection:
             return float(connection.execute(sqlalchemy.text(f"select {sql}")).scalar_one())
 
+    def studies(self) -> list[tuple[int, str]]:
+        """Number and name of every study, oldest first. Optuna's own list reads all attributes."""
+        sql = sqlalchemy.text("select study_id, study_name from studies order by study_id")
+        with self.engine.connect() as connection:
+            return [(int(number), str(name)) for number, name in connection.execute(sql)]
+
     @contextmanager
-    def locked(self, name: str) -> Iterator[None]:
+    def locked(self, name: str, *, wait: bool = True) -> Iterator[bool]:
         """Hold the lock of this name: one process on any machine at a time.
 
         The lock goes with its connection, so a killed process frees it. SQLite serves one
-        process and needs none.
+        process and needs none. Without `wait`, yields whether the lock was free.
         """
         if not self.is_server:
-            yield
+            yield True
             return
         with self.engine.begin() as connection:
-            _advisory_lock(connection, name)
-            yield
+            yield _advisory_lock(connection, name, wait=wait)
 
 
 def open_storage(url: str | None, settings: Settings) -> Storage:
@@ -86,19 +91,40 @@ def open_storage(url: str | None, settings: Settings) -> Storage:
     Raises:
         StorageError: no such server, wrong password, or a database that is not ours.
     """
+    target, shown = _target(url, settings)
+    with _said_in_one_line(target, shown):
+        return _open(target, shown)
+
+
+def _target(url: str | None, settings: Settings) -> tuple[URL, str]:
+    """The database's URL, and how it is called in messages."""
     given = url or settings.storage
     if given:
         target = _parse(given, settings)
-        shown = target.render_as_string(hide_password=True)
-    else:
-        target = make_url(start_embedded(settings.postgres))
-        shown = f"the embedded PostgreSQL in {settings.home}"
+        return target, target.render_as_string(hide_password=True)
+    target = make_url(start_embedded(settings.postgres))
+    return target, f"the embedded PostgreSQL in {settings.home}"
+
+
+@contextmanager
+def _said_in_one_line(target: URL, shown: str) -> Iterator[None]:
     try:
-        return _open(target, shown)
+        yield
     except StorageError:
         raise
     except (SQLAlchemyError, RuntimeError, ImportError) as error:
         raise StorageError(f"{shown}: {_reason(error, target)}") from error
+
+
+def migrate_storage(url: str | None, settings: Settings) -> str:
+    """Create the tables, or upgrade those of an older Optuna; returns what was done.
+
+    Raises:
+        StorageError: as `open_storage` does.
+    """
+    target, shown = _target(url, settings)
+    with _said_in_one_line(target, shown):
+        return _migrate(target, shown)
 
 
 def _parse(given: str, settings: Settings) -> URL:
@@ -119,34 +145,68 @@ def _parse(given: str, settings: Settings) -> URL:
     return url.set(password=password) if password and url.password is None else url
 
 
-def _open(url: URL, shown: str) -> Storage:
-    engine_args: dict[str, Any] = {}
-    if url.get_backend_name() == "postgresql":
-        engine_args = {**POOL, "connect_args": CONNECT}
-    engine = sqlalchemy.create_engine(url, **engine_args)
-    with engine.begin() as connection:  # held until the tables stand
+def _migrate(url: URL, shown: str) -> str:
+    with _schema_held(url, shown) as is_new:
+        rdb = _rdb(url, any_version=True)
+        before, wanted = rdb.get_current_version(), rdb.get_head_version()
+        if before != wanted:
+            rdb.upgrade()
+        rdb.engine.dispose()
+    if is_new:
+        return f"{shown}: created the tables ({wanted})"
+    changed = f"upgraded from {before} to {wanted}" if before != wanted else f"{wanted}, as it was"
+    return f"{shown}: {changed}"
+
+
+@contextmanager
+def _schema_held(url: URL, shown: str) -> Iterator[bool]:
+    """Nobody else creates or changes tables meanwhile; yields whether there are none yet."""
+    engine = sqlalchemy.create_engine(url, **_engine_args(url))
+    with engine.begin() as connection:
         if connection.dialect.name == "postgresql":
             _advisory_lock(connection, "schema")
-        _refuse_foreign_tables(connection, shown)
-        rdb = RDBStorage(url.render_as_string(hide_password=False), engine_kwargs=engine_args)
+        yield not _refuse_foreign_tables(connection, shown)
     engine.dispose()
+
+
+def _rdb(url: URL, *, any_version: bool = False) -> RDBStorage:
+    return RDBStorage(
+        url.render_as_string(hide_password=False),
+        engine_kwargs=_engine_args(url),
+        skip_compatibility_check=any_version,
+    )
+
+
+def _engine_args(url: URL) -> dict[str, Any]:
+    if url.get_backend_name() == "postgresql":
+        return {**POOL, "connect_args": CONNECT}
+    return {}
+
+
+def _open(url: URL, shown: str) -> Storage:
+    with _schema_held(url, shown):
+        rdb = _rdb(url)
     # Public, and the only way to the cache that keeps a thousand trials from being read again.
     return Storage(shown, rdb, optuna.storages.get_storage(rdb))
 
 
-def _advisory_lock(connection: Connection, name: str) -> None:
+def _advisory_lock(connection: Connection, name: str, *, wait: bool = True) -> bool:
     digest = hashlib.sha256(f"autoencoder-hpo {name}".encode()).digest()[:8]
     key = int.from_bytes(digest, signed=True)
-    connection.execute(sqlalchemy.text("select pg_advisory_xact_lock(:key)"), {"key": key})
+    function = "pg_advisory_xact_lock" if wait else "pg_try_advisory_xact_lock"
+    held = connection.execute(sqlalchemy.text(f"select {function}(:key)"), {"key": key})
+    return held.scalar_one() is not False  # the waiting one returns nothing
 
 
-def _refuse_foreign_tables(connection: Connection, shown: str) -> None:
+def _refuse_foreign_tables(connection: Connection, shown: str) -> bool:
+    """Returns whether there are tables of ours."""
     tables = sqlalchemy.inspect(connection).get_table_names()
     if tables and OPTUNA_TABLE not in tables:
         raise StorageError(
             f"{shown}: the database holds other tables ({', '.join(sorted(tables)[:3])}); give "
             "autoencoder-hpo a database of its own (createdb NAME)"
         )
+    return bool(tables)
 
 
 def _reason(error: Exception, url: URL) -> str:
@@ -169,8 +229,8 @@ def _reason(error: Exception, url: URL) -> str:
          "writable?"),
         ("not a database", "the file is not an SQLite database"),
         ("readonly database", "the file is read-only"),
-        ("version of optuna", "it was made by another version of Optuna; see `optuna storage "
-         "upgrade --help`"),
+        ("version of optuna", "it was made by another version of Optuna; `autoencoder-hpo migrate` "
+         "brings an older one up to date"),
     ):  # fmt: skip
         if clue in text:
             return said

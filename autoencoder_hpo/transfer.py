@@ -12,7 +12,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from autoencoder_hpo.claims import WORKER
 from autoencoder_hpo.errors import DiskError, StudyError
-from autoencoder_hpo.ledger import DIRECTIONS, FILE, OpenStudy, names, open_study
+from autoencoder_hpo.ledger import FILE, OpenStudy, names, new_optuna_study, open_study
+from autoencoder_hpo.showcase import SHOWN
 from autoencoder_hpo.storage import Storage
 from autoencoder_hpo.study import parse_study
 
@@ -66,13 +67,10 @@ def import_study(storage: Storage, path: Path) -> OpenStudy:
 def _create(storage: Storage, path: Path, content: dict[str, Any]) -> None:
     attributes = dict(content["attributes"])
     stored = attributes.pop(FILE)
+    attributes.pop(SHOWN, None)  # the gallery and the plots are made anew here
     file = parse_study(stored["text"], where=str(path), base=stored["base"])
     trials = [_unpack(packed) for packed in content["trials"]]
-    study = optuna.create_study(
-        storage=storage.optuna,
-        study_name=content["name"],
-        direction=DIRECTIONS[file.study.search.objective],
-    )
+    study = new_optuna_study(storage, content["name"], file)
     for key, value in attributes.items():
         study.set_user_attr(key, value)
     study.add_trials(trials)

@@ -9,14 +9,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 from rich.console import Console
 from rich.live import Live
 
-from autoencoder_hpo.claims import REASON, WORKER
 from autoencoder_hpo.ledger import OpenStudy, open_study
-from autoencoder_hpo.screens import db, gain, live_screen
-from autoencoder_hpo.status import running, summary
+from autoencoder_hpo.screens import live_screen, model_kind, trial_line
+from autoencoder_hpo.status import running, summary, trial_record
 from autoencoder_hpo.storage import Storage
 
 POLL_S = 0.5
@@ -95,25 +94,17 @@ class Watcher:
         }
 
     def _line(self, trial: FrozenTrial) -> str:
-        attrs = trial.user_attrs
-        what = f"trial {trial.number:>3}  {_model(trial):<5}"
-        if trial.state is TrialState.COMPLETE:
-            best = self.opened.best()
-            star = "  * best so far" if best is not None and best.number == trial.number else ""
-            return (
-                f"{what} complete  {db(attrs['val_psnr'])} ({gain(attrs['psnr_gain'])}) in "
-                f"{attrs['seconds']:.0f} s{star}"
-            )
-        if trial.state is TrialState.PRUNED:
-            return f"{what} pruned    {attrs.get(REASON, '')}"
-        return f"{what} failed    {attrs.get(REASON, '')}"
+        best = self.opened.best()
+        star = "  * best so far" if best is not None and best.number == trial.number else ""
+        return trial_line(trial_record(trial)) + star
 
     def _worker(self, trial: FrozenTrial) -> dict[str, Any]:
-        config = trial.user_attrs.get("config") or {}
+        record = trial_record(trial)
+        config = record["config"] or {}
         return {
-            "worker": trial.user_attrs.get(WORKER, "?"),
+            "worker": record["worker"],
             "trial": trial.number,
-            "model": _model(trial),
+            "model": model_kind(record),
             "epoch": trial.last_step or 0,
             "epochs": config.get("epochs") or self.opened.study.task.epochs,
             "psnr": trial.user_attrs.get("val_psnr"),
@@ -128,8 +119,3 @@ class Watcher:
             left = values["budget"]["trials"] - counts["complete"] - counts["pruned"]
             guesses.append(left * (time.monotonic() - self.started) / done)
         return min((guess for guess in guesses if guess is not None), default=None)
-
-
-def _model(trial: FrozenTrial) -> str:
-    config = trial.user_attrs.get("config")
-    return config["model"]["kind"] if config else "?"

@@ -5,16 +5,24 @@ import os
 import signal
 import socket
 import threading
+from collections.abc import Callable
 from types import FrameType
 
 import torch
+from optuna.trial import FrozenTrial
 
-from autoencoder_hpo.claims import Claimed, Nothing, claim
+from autoencoder_hpo.artifacts import open_store
+from autoencoder_hpo.claims import Claimed, Nothing, claim, has_work
+from autoencoder_hpo.errors import DataError, StudyError
 from autoencoder_hpo.inputs import Inputs, load_inputs, refuse_other_data
-from autoencoder_hpo.ledger import OpenStudy, open_study
+from autoencoder_hpo.ledger import open_study
 from autoencoder_hpo.objective import Place, run_trial
+from autoencoder_hpo.probes import choose_probes
+from autoencoder_hpo.screens import trial_line
 from autoencoder_hpo.search import with_search
 from autoencoder_hpo.settings import Settings
+from autoencoder_hpo.showcase import refresh
+from autoencoder_hpo.status import trial_record
 from autoencoder_hpo.storage import Storage
 
 log = logging.getLogger(__name__)
@@ -67,47 +75,135 @@ class StopFlag:
         threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
-def run_worker(
-    storage: Storage,
-    name: str,
-    *,
-    settings: Settings,
-    device: torch.device,
-    threads: int,
-    stop: StopFlag,
-) -> Nothing | None:
-    """Work on a study until its budget is used up or `stop` is set.
+class Worker:
+    """One worker process: where it trains, and the studies that it has open."""
 
-    Returns why there was nothing left to do; None when it was stopped.
+    def __init__(
+        self,
+        storage: Storage,
+        *,
+        settings: Settings,
+        device: torch.device,
+        threads: int,
+        stop: StopFlag,
+    ) -> None:
+        torch.set_num_threads(threads)
+        open_store(settings)  # a wrong URL is said before a trial is claimed
+        self.storage = storage
+        self.place = Place(worker=worker_id(), device=device, threads=threads, settings=settings)
+        self.stop = stop
+        self._benches: dict[int, Bench] = {}
 
-    Raises:
-        StudyError: no such study, or the images here are not its images.
-    """
-    torch.set_num_threads(threads)
-    opened = with_search(open_study(storage, name))
-    inputs = load_inputs(opened.file, settings, device)
-    refuse_other_data(opened, inputs)
-    place = Place(worker=worker_id(), device=device, threads=threads, settings=settings)
-    return _work(opened, inputs, place, stop)
+    def work_on(self, name: str) -> Nothing | None:
+        """Work on a study until its budget is used up or a signal says stop.
+
+        Returns why there was nothing left to do; None when it was stopped.
+
+        Raises:
+            StudyError: no such study, or the images here are not its images.
+        """
+        bench = Bench(self.storage, name, self.place)
+        while not self.stop():
+            match bench.turn(self.stop):
+                case Nothing(why="wait"):
+                    self.stop.wait(POLL_S)
+                case Nothing() as nothing:
+                    bench.clear()
+                    return nothing
+        return None
+
+    def serve(self, say: Callable[[str], None]) -> None:
+        """Work on every study that has something to do, oldest first, and wait for new ones.
+
+        A study that cannot be worked on here is said once and left to other workers.
+        """
+        refused: set[int] = set()
+        waiting = False
+        while not self.stop():
+            line = self._serve_one(refused, say)
+            if line is None:
+                if not waiting:
+                    say("waiting for a study with trials to do")
+                self.stop.wait(POLL_S)
+            else:
+                say(line)
+            waiting = line is None
+
+    def _serve_one(self, refused: set[int], say: Callable[[str], None]) -> str | None:
+        """One trial of the oldest study that has one for us; None when no study has."""
+        for number, name in self.storage.studies():
+            if number in refused:
+                continue
+            try:
+                line = self._visit(number, name)
+            except (StudyError, DataError) as error:
+                refused.add(number)
+                say(f"left to other workers: {error}")
+                continue
+            if line is not None:
+                return line
+        return None
+
+    def _visit(self, number: int, name: str) -> str | None:
+        bench = self._benches.get(number)
+        if bench is None:
+            bench = self._benches[number] = Bench(self.storage, name, self.place)
+        if not has_work(bench.opened):
+            bench.clear()
+            return None
+        for other in self._benches.values():  # one study's images in memory at a time
+            if other is not bench:
+                other.clear()
+        match bench.turn(self.stop):
+            case Nothing():
+                return None
+            case FrozenTrial() as trial:
+                return f"{name} {trial_line(trial_record(trial))}"
+
+
+class Bench:
+    """A study on this machine: its images are loaded when there is a trial to train."""
+
+    def __init__(self, storage: Storage, name: str, place: Place) -> None:
+        self.opened = with_search(open_study(storage, name))
+        self.place = place
+        self._inputs: Inputs | None = None
+
+    def turn(self, stop: StopFlag) -> Nothing | FrozenTrial:
+        """Claim one trial and train it."""
+        prepared = self._loaded().prepared
+        match claim(self.opened, self.place.worker):
+            case Nothing() as nothing:
+                return nothing
+            case Claimed(trial) as claimed:
+                outcome = run_trial(self.opened, claimed, prepared, self.place, cancelled=stop)
+                log.info("trial %d: %s", trial.number, outcome)
+                _release(self.place.device)
+                self._show(last=not has_work(self.opened))
+                return self.opened.storage.rdb.get_trial(trial._trial_id)
+
+    def clear(self) -> None:
+        """Show what the study has come to, and forget its images."""
+        if self._inputs is not None:
+            self._show(last=True)
+            self._inputs = None
+
+    def _loaded(self) -> Inputs:
+        if self._inputs is None:
+            inputs = load_inputs(self.opened.file, self.place.settings, self.place.device)
+            refuse_other_data(self.opened, inputs)
+            self._inputs = inputs
+        return self._inputs
+
+    def _show(self, *, last: bool) -> None:
+        probes = choose_probes(self._loaded().prepared[0])
+        store = open_store(self.place.settings)
+        refresh(self.opened, store=store, probes=probes, last=last)
 
 
 def worker_id() -> str:
     """Machine and process: what `status` and the live table call a worker."""
     return f"{socket.gethostname()}:{os.getpid()}"
-
-
-def _work(opened: OpenStudy, inputs: Inputs, place: Place, stop: StopFlag) -> Nothing | None:
-    while not stop():
-        match claim(opened, place.worker):
-            case Nothing(why="wait"):
-                stop.wait(POLL_S)
-            case Nothing() as nothing:
-                return nothing
-            case Claimed() as claimed:
-                outcome = run_trial(opened, claimed, inputs.prepared, place, cancelled=stop)
-                log.info("trial %d: %s", claimed.trial.number, outcome)
-                _release(place.device)
-    return None
 
 
 def _release(device: torch.device) -> None:

@@ -15,6 +15,7 @@ from autoencoder_hpo.inputs import Inputs, load_inputs
 from autoencoder_hpo.ledger import OpenStudy
 from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.study import StudyFile, parse_study
+from autoencoder_hpo.training.prepared import Prepared
 
 Create = Callable[..., OpenStudy]
 
@@ -117,3 +118,9 @@ class Ended:
     def good(self) -> str:
         assert self.code == 0, (self.code, self.out, self.err)
         return self.out
+
+
+def prepared(val_clean: torch.Tensor, val_noisy: torch.Tensor | None = None) -> Prepared:
+    """A prepared set of these validation images; the noisy ones are darker unless given."""
+    noisy = val_clean * 0.9 if val_noisy is None else val_noisy
+    return Prepared(torch.device("cpu"), val_clean, None, val_clean, noisy, 0.5, 0.25)

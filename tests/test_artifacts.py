@@ -1,52 +1,23 @@
-"""Pictures, and where they live."""
+"""Where files live: folders on this machine, and the store that all machines share."""
 
+import io
 from pathlib import Path
 
 import pytest
-import torch
-from PIL import Image
+from optuna.artifacts.exceptions import ArtifactNotFound
 
 from autoencoder_hpo.artifacts import (
-    GAP,
-    TILE,
-    TITLE,
-    panel,
-    remove_study,
-    save_panel,
+    Directory,
+    gallery_artifact,
+    open_store,
+    remove_files,
+    stored_files,
     study_directory,
+    trial_artifact,
     trial_directory,
 )
+from autoencoder_hpo.errors import DiskError
 from autoencoder_hpo.settings import Settings
-
-
-def columns(number: int, *shape: int) -> dict[str, torch.Tensor]:
-    dark, light = torch.zeros(number, *shape), torch.ones(number, *shape)
-    return {"noisy": dark, "restored": (dark + light) / 2, "clean": light}
-
-
-@pytest.mark.parametrize(
-    "shape", [(1, 8, 8), (3, 8, 8), (2, 9, 7), (4, 8, 8), (1, 1, 30), (1, 200, 300)]
-)
-def test_any_image_can_be_shown(shape: tuple[int, ...]) -> None:
-    sheet = panel(columns(5, *shape))
-    assert sheet.mode == "RGB"
-    assert min(sheet.size) >= TILE
-
-
-def test_columns_stand_in_order() -> None:
-    sheet = panel(columns(1, 1, 8, 8), captions={"noisy": "16.0 dB"})
-    middle = 2 * TITLE + GAP + TILE // 2
-    found = [sheet.getpixel((GAP + n * (TILE + GAP) + 5, middle)) for n in range(3)]
-    assert found == [(0, 0, 0), (128, 128, 128), (255, 255, 255)]
-
-
-def test_a_reader_never_sees_half_a_picture(tmp_path: Path) -> None:
-    path = tmp_path / "deep" / "restored.png"
-    save_panel(path, panel(columns(2, 1, 8, 8)))
-    save_panel(path, panel(columns(2, 1, 8, 8)))
-    with Image.open(path) as picture:
-        picture.verify()
-    assert [file.name for file in path.parent.iterdir()] == ["restored.png"]
 
 
 def test_studies_of_one_name_in_two_databases_keep_apart(settings: Settings) -> None:
@@ -55,7 +26,72 @@ def test_studies_of_one_name_in_two_databases_keep_apart(settings: Settings) -> 
     other = study_directory(settings, "digits", "bb")
     for folder in (one, other):
         folder.mkdir(parents=True)
-    remove_study(settings, "digits", "aa")
+    store = open_store(settings)
+    for uid in ("aa", "bb"):
+        store.write(trial_artifact(uid, 3, "restored.png"), io.BytesIO(b"picture"))
+    remove_files(settings, "aa", trials=4)
     assert not one.exists()
     assert other.exists()
-    remove_study(settings, "digits", "cc")  # nothing there: nothing to do
+    left = [file.name for file in (settings.home / "artifacts").iterdir()]
+    assert left == [trial_artifact("bb", 3, "restored.png")]
+    remove_files(settings, "cc", trials=4)  # nothing there: nothing to do
+
+
+def of(artifacts: str | None, tmp_path: Path) -> Settings:
+    return Settings(tmp_path, None, None, None, artifacts=artifacts)
+
+
+def test_the_store_is_a_directory_of_home_unless_said(tmp_path: Path) -> None:
+    assert open_store(of(None, tmp_path)) == Directory(tmp_path / "artifacts")
+    assert open_store(of(f"{tmp_path}/else", tmp_path)) == Directory(tmp_path / "else")
+
+
+def test_a_directory_keeps_gives_and_forgets(tmp_path: Path) -> None:
+    store = Directory(tmp_path / "deep" / "artifacts")
+    store.write("one", io.BytesIO(b"1"))
+    store.write("one", io.BytesIO(b"2"))
+    with store.open_reader("one") as file:
+        assert file.read() == b"2"
+    assert [file.name for file in store.path.iterdir()] == ["one"]
+    store.remove("one")
+    with pytest.raises(ArtifactNotFound):
+        store.open_reader("one")
+
+
+class Torn(io.BytesIO):
+    """A file whose reading fails half-way, as a disk that fills up fails a writer."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        if self.tell():
+            raise OSError(28, "No space left on device")
+        return super().read(1)
+
+
+def test_a_torn_write_leaves_what_was_there(tmp_path: Path) -> None:
+    store = Directory(tmp_path)
+    store.write("one", io.BytesIO(b"whole"))
+    with pytest.raises(OSError, match="No space"):
+        store.write("one", Torn(b"new content"))
+    assert (tmp_path / "one").read_bytes() == b"whole"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("ftp://pictures", "must be a directory, s3://BUCKET or gs://BUCKET"),
+        ("s3://bucket/folder", "write s3://BUCKET, nothing after"),
+        ("s3://", "must be a directory|nothing after"),
+    ],
+)
+def test_other_urls_are_refused(url: str, said: str, tmp_path: Path) -> None:
+    with pytest.raises(DiskError, match=said):
+        open_store(of(url, tmp_path))
+
+
+def test_ids_are_known_without_asking_and_never_shared() -> None:
+    ids = stored_files("aa", 3)
+    assert len(set(ids)) == len(ids)
+    assert trial_artifact("aa", 2, "restored.png") in ids
+    assert gallery_artifact("aa") in ids
+    assert not set(ids) & set(stored_files("bb", 3))

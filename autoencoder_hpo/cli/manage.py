@@ -96,16 +96,16 @@ def delete(
 
     Example: autoencoder-hpo delete quickstart
     """
-    from autoencoder_hpo.artifacts import remove_study
+    from autoencoder_hpo.artifacts import remove_files
     from autoencoder_hpo.ledger import DATA, delete_study, find
     from autoencoder_hpo.settings import settings
 
     database = open_database(storage)
     found = find(database, name)
+    trials, uid = len(found.trials), found.user_attrs.get(DATA, {}).get("uid")
     if not yes:
-        typer.confirm(f"Delete {name} and its {len(found.trials)} trials for good?", abort=True)
-    uid = found.user_attrs.get(DATA, {}).get("uid")
+        typer.confirm(f"Delete {name} and its {trials} trials for good?", abort=True)
     delete_study(database, name)
     if uid:
-        remove_study(settings(), name, uid)
+        remove_files(settings(), uid, trials)
     typer.echo(f"deleted {name}")

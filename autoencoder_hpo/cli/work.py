@@ -18,9 +18,11 @@ from autoencoder_hpo.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from autoencoder_hpo.fleet import Slot
     from autoencoder_hpo.ledger import OpenStudy
     from autoencoder_hpo.storage import Storage
     from autoencoder_hpo.study import StudyFile
+    from autoencoder_hpo.worker import StopFlag
 
 
 def run(
@@ -79,7 +81,10 @@ def resume(
 
 
 def worker(
-    name: Name,
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[NAME]", help="A study; left out, every study, oldest first."),
+    ] = None,
     device: Device = None,
     threads: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="CPU threads; all cores if left out.")
@@ -89,32 +94,56 @@ def worker(
 ) -> None:
     """Work on a study with one worker, on any machine that reaches the database.
 
+    Without a NAME it works on every study that has trials to do, oldest first, and waits for
+    new ones. On a machine with several GPUs each gets a worker process.
+
     Example: autoencoder-hpo worker fashion-mnist --storage postgresql+psycopg2://ada@db/studies
     """
-    from autoencoder_hpo.fleet import usable_cores
-    from autoencoder_hpo.settings import settings
-    from autoencoder_hpo.training.devices import choose_device
-    from autoencoder_hpo.watch import watched
-    from autoencoder_hpo.worker import StopFlag, run_worker
+    from autoencoder_hpo.fleet import slots, usable_cores
+    from autoencoder_hpo.worker import StopFlag
 
     stop = StopFlag()
+    places = slots(device, None) if parent is None else []
+    if len(places) > 1 and places[0].device.startswith("cuda"):
+        _worker_per_gpu(name, storage, places)
+        return
     stop.listen()
     if parent is not None:
         stop.follow(parent)
-    database = open_database(storage)
-    seen = watched(database, name, console(), stop) if parent is None else nullcontext()
-    with seen:
-        nothing = run_worker(
-            database,
-            name,
-            settings=settings(),
-            device=choose_device(device),
-            threads=threads or usable_cores(),
-            stop=stop,
-        )
-    if parent is not None:
-        return  # whoever started this worker says how the study stands
-    typer.echo("stopped" if nothing is None else f"nothing left to do: {nothing.said}")
+    _work_alone(open_database(storage), name, device, threads or usable_cores(), stop, parent)
+
+
+def _worker_per_gpu(name: str | None, storage: str | None, places: "list[Slot]") -> None:
+    from autoencoder_hpo.fleet import Fleet, attend
+    from autoencoder_hpo.settings import settings
+
+    url = storage or os.environ.get("AUTOENCODER_HPO_STORAGE")
+    attend(Fleet(name, url, places, settings()), typer.echo)
+
+
+def _work_alone(
+    database: "Storage",
+    name: str | None,
+    device: str | None,
+    threads: int,
+    stop: "StopFlag",
+    parent: int | None,
+) -> None:
+    from autoencoder_hpo.settings import settings
+    from autoencoder_hpo.training.devices import choose_device
+    from autoencoder_hpo.watch import watched
+    from autoencoder_hpo.worker import Worker
+
+    one = Worker(
+        database, settings=settings(), device=choose_device(device), threads=threads, stop=stop
+    )
+    if name is None:
+        one.serve(lambda line: print(line, flush=True))
+        return
+    with watched(database, name, console(), stop) if parent is None else nullcontext():
+        nothing = one.work_on(name)
+    if parent is None:  # else whoever started this worker says how the study stands
+        typer.echo("stopped" if nothing is None else f"nothing left to do: {nothing.said}")
 
 
 # ---- what the commands share -----------------------------------------------------------

@@ -9,6 +9,7 @@ yamlfile  YAML whose every value knows its line
 """
 
 from autoencoder_hpo.study.config import (
+    NAME,
     CmaEs,
     GaussianProcess,
     Grid,
@@ -37,6 +38,7 @@ from autoencoder_hpo.study.file import (
 from autoencoder_hpo.study.rules import sampler_notes
 
 __all__ = [
+    "NAME",
     "CheckSummary",
     "CmaEs",
     "GaussianProcess",

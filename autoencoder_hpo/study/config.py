@@ -154,6 +154,9 @@ Timeout = Annotated[
 ]
 
 
+NAME = r"^[a-z0-9][a-z0-9_.-]{0,62}$"
+
+
 class SearchConfig(Strict):
     """How trials are chosen and cut short, and when to stop."""
 
@@ -176,7 +179,7 @@ class SearchConfig(Strict):
 class Study(Strict):
     """A study file."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$")
+    name: str = Field(pattern=NAME)
     """What the study is called in the database."""
     description: str = ""
     """A line for people."""

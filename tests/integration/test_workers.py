@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -263,3 +264,80 @@ def test_the_same_search_with_pruning_trains_fewer_epochs(cli: Cli, storage: Sto
     assert epochs["none"] == 240
     assert epochs["median"] < 0.8 * 240
     assert best["median"] == pytest.approx(best["none"], abs=0.1)
+
+
+def test_a_worker_without_a_name_serves_every_study_and_waits_for_new_ones(
+    cli: Cli, storage: Storage
+) -> None:
+    cli("create", cli.write(name="first", search={"trials": 2}, **QUICK))
+    cli("create", cli.write(name="second", search={"trials": 2}, **QUICK))
+    worker = cli.start("worker", "--device", "cpu", "--threads", "1")
+    until(lambda: status(cli, "second")["state"] == "done")
+    cli("create", cli.write(name="third", search={"trials": 2}, **QUICK))
+    until(lambda: status(cli, "third")["state"] == "done")
+    cli("resume", "first", "--trials", "3", "--workers", "0")
+    until(lambda: status(cli, "first")["counts"]["complete"] == 3)
+    until(lambda: opened(storage, "first").attr("shown")["finished"] == 3)
+    worker.send_signal(signal.SIGTERM)
+    out, err = worker.communicate(timeout=20)
+    assert worker.returncode == 0, err
+    lines = [line for line in out.splitlines() if "complete" in line]
+    assert [line.split()[0] for line in lines] == [
+        *["first"] * 2,
+        *["second"] * 2,
+        *["third"] * 2,
+        "first",
+    ]
+    assert out.count("waiting for a study with trials to do") == 3
+
+
+def test_a_study_that_cannot_be_worked_on_here_is_left_to_others(
+    cli: Cli, storage: Storage
+) -> None:
+    cli("create", cli.write(name="moved", search={"trials": 2}, **QUICK))
+    data = {**opened(storage, "moved").attr("data"), "hash": "0" * 64}
+    opened(storage, "moved").optuna.set_user_attr("data", data)
+    cli("create", cli.write(name="fine", search={"trials": 1}, **QUICK))
+    worker = cli.start("worker", "--device", "cpu", "--threads", "1")
+    until(lambda: status(cli, "fine")["state"] == "done")
+    time.sleep(3)  # some more looks at both
+    worker.send_signal(signal.SIGTERM)
+    out, _ = worker.communicate(timeout=20)
+    assert out.count("left to other workers: study moved: the images here") == 1
+    assert status(cli, "moved")["counts"]["waiting"] == 0
+
+
+def test_workers_of_several_devices_are_one_service(cli: Cli, tmp_path: Path) -> None:
+    """What a machine with several GPUs runs, with the CPU in their place."""
+    cli("create", cli.write(search={"trials": 4}, **QUICK))
+    code = (
+        "from autoencoder_hpo.fleet import Fleet, Slot, attend\n"
+        "from autoencoder_hpo.settings import settings\n"
+        "attend(Fleet(None, None, [Slot('cpu', 1)] * 2, settings()), lambda line: print(line, flush=True))\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], env=cli.environment, stdout=subprocess.PIPE, text=True
+    )
+    until(lambda: status(cli)["state"] == "done")
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert out.count("complete") == 4
+    assert "worker 0: " in out
+
+
+def test_migrate_makes_the_tables_and_says_so(cli: Cli) -> None:
+    assert "created the tables" in cli("migrate")
+    assert "as it was" in cli("migrate")
+
+
+def test_six_workers_and_the_dashboard_start_at_once_on_an_empty_database(cli: Cli) -> None:
+    started = [cli.start("worker", "--device", "cpu", "--threads", "1") for _ in range(6)]
+    started.append(cli.start("dashboard", "--port", "0"))
+    time.sleep(15)
+    codes = [process.poll() for process in started]
+    for process in started:
+        process.send_signal(signal.SIGTERM)
+    said = [process.communicate(timeout=30)[1] for process in started]
+    assert codes == [None] * 7, said
+    assert [process.returncode for process in started] == [0] * 7, said

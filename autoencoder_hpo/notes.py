@@ -1,0 +1,91 @@
+"""Markdown for the dashboard: what a trial tried and came to, and how a study stands."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from autoencoder_hpo.screens import count_line, db, gain
+
+OUTCOMES = {
+    "complete": "**{psnr}**, {gain} against the noisy input ({noisy}), best in epoch {best_epoch}",
+    "pruned": "**Pruned:** {reason}. It had reached {psnr} ({gain} against the noisy input).",
+    "failed": "**Failed:** {reason}",
+}
+
+
+def trial_note(
+    record: Mapping[str, Any], noisy_psnr: float | None, pictures: Sequence[str] = ()
+) -> str:
+    """A trial's note.
+
+    Args:
+        pictures: names below /pictures/, to be shown below the first sentence.
+        record: `state`, `reason`, `scores`, `history`, `best_epoch`, `parameters`, `seconds`,
+            `worker`, `device`, `params` and `no_pictures`, each None where there is none.
+        noisy_psnr: of the noisy validation images, in dB; None where nothing was corrupted.
+    """
+    psnr = reached(record)
+    said = OUTCOMES[record["state"]].format(
+        psnr=db(psnr),
+        gain=gain(None if psnr is None or noisy_psnr is None else psnr - noisy_psnr),
+        noisy=db(noisy_psnr),
+        reason=one_line(record["reason"] or "no reason was stored"),
+        best_epoch=record["best_epoch"],
+    )
+    facts = [
+        ("parameters", f"{record['parameters']:,}" if record["parameters"] else None),
+        ("seconds of training", record["seconds"]),
+        ("device", record["device"]),
+        ("worker", record["worker"]),
+        ("no pictures", record["no_pictures"]),
+    ]
+    tried = [(f"`{name}`", f"{_short(value)}") for name, value in record["params"].items()]
+    known = [(name, value) for name, value in facts if value]
+    return "\n\n".join(
+        [said, *map(_picture, pictures), _table("tried", tried), _table("trial", known)]
+    )
+
+
+def reached(record: Mapping[str, Any]) -> float | None:
+    """The PSNR of the best epoch, in dB; None before the first."""
+    if record["scores"]:
+        return float(record["scores"]["val_psnr"])
+    return max((epoch["val_psnr"] for epoch in record["history"] or ()), default=None)
+
+
+def study_note(summary: Mapping[str, Any], description: str, pictures: Sequence[str] = ()) -> str:
+    """A study's note, from `status.summary`, and pictures as for a trial."""
+    best, noisy = summary["best"], summary["noisy"]
+    lines = [one_line(description)] if description else []
+    lines.append(f"**{summary['state']}**: {count_line(summary['counts'], summary['budget'])}")
+    if summary["stopped"]:
+        lines.append(f"**Stopped:** {one_line(summary['stopped'])}")
+    scores = [("noisy input", f"{db(noisy['psnr'])}")]
+    if best:
+        scores.append(
+            (
+                f"best denoiser, trial {best['number']}",
+                f"**{db(best['val_psnr'])}** ({gain(best['psnr_gain'])}), "
+                f"{best['parameters']:,} parameters",
+            )
+        )
+    lines.append(_table("validation images, mean PSNR", scores))
+    return "\n\n".join([*lines, *map(_picture, pictures)])
+
+
+def _picture(name: str) -> str:
+    return f"![picture](/pictures/{name})"
+
+
+def _table(title: str, rows: list[tuple[str, Any]]) -> str:
+    return "\n".join(
+        [f"| {title} | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)]
+    )
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else f"{value}"
+
+
+def one_line(text: str) -> str:
+    """Text that Markdown shows as it is: no line breaks, links, pictures or tags."""
+    return " ".join(text.split()).translate({ord(sign): f"\\{sign}" for sign in "\\`*_[]<>|!#"})

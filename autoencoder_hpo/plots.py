@@ -1,0 +1,100 @@
+"""A study's plots for the dashboard, as plotly figures in JSON."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from autoencoder_hpo.notes import reached
+
+TEMPLATE = {
+    "margin": {"l": 60, "r": 20, "t": 50, "b": 50},
+    "legend": {"orientation": "h", "y": -0.2},
+}
+
+
+def history(records: Sequence[dict[str, Any]], noisy_psnr: float | None) -> dict[str, Any]:
+    """PSNR of every trial, the best so far, and the noisy input as a line to beat."""
+    complete = [r for r in records if r["state"] == "complete"]
+    best, so_far = float("-inf"), []
+    for record in complete:
+        best = max(best, reached(record) or best)
+        so_far.append(best)
+    traces = [
+        _points("complete", complete, "number"),
+        _points("pruned", [r for r in records if r["state"] == "pruned"], "number", faint=True),
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "name": "best so far",
+            "x": [r["number"] for r in complete],
+            "y": [_rounded(value) for value in so_far],
+            "line": {"shape": "hv"},
+        },
+    ]
+    return _figure("Validation PSNR of the trials", "trial", traces, noisy_psnr)
+
+
+def sizes(records: Sequence[dict[str, Any]], noisy_psnr: float | None) -> dict[str, Any]:
+    """PSNR against the number of parameters: what a larger model buys."""
+    complete = [r for r in records if r["state"] == "complete"]
+    kinds = sorted({r["config"]["model"]["kind"] for r in complete})
+    traces = [
+        _points(kind, [r for r in complete if r["config"]["model"]["kind"] == kind], "parameters")
+        for kind in kinds
+    ]
+    figure = _figure("Validation PSNR against size", "parameters", traces, noisy_psnr)
+    figure["layout"]["xaxis"]["type"] = "log"
+    return figure
+
+
+def _points(
+    name: str, records: Sequence[dict[str, Any]], across: str, *, faint: bool = False
+) -> dict[str, Any]:
+    shown = [r for r in records if reached(r) is not None and r[across] is not None]
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": name,
+        "x": [r[across] for r in shown],
+        "y": [_rounded(reached(r)) for r in shown],
+        "text": [f"trial {r['number']}" for r in shown],
+        "opacity": 0.4 if faint else 1.0,
+    }
+
+
+def _figure(
+    title: str, across: str, traces: list[dict[str, Any]], noisy_psnr: float | None
+) -> dict[str, Any]:
+    layout: dict[str, Any] = {
+        **TEMPLATE,
+        "title": {"text": title},
+        "xaxis": {"title": {"text": across}},
+        "yaxis": {"title": {"text": "dB"}},
+    }
+    if noisy_psnr is not None:
+        layout["shapes"] = [
+            {
+                "type": "line",
+                "xref": "paper",
+                "x0": 0,
+                "x1": 1,
+                "y0": noisy_psnr,
+                "y1": noisy_psnr,
+                "line": {"dash": "dash", "color": "grey"},
+            }
+        ]
+        layout["annotations"] = [
+            {
+                "xref": "paper",
+                "x": 0,
+                "xanchor": "left",
+                "y": noisy_psnr,
+                "yanchor": "bottom",
+                "text": f"noisy input {noisy_psnr:.2f} dB",
+                "showarrow": False,
+            }
+        ]
+    return {"data": traces, "layout": layout}
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)

@@ -1,0 +1,80 @@
+"""Markdown that people read, and plots beside it."""
+
+from typing import Any
+
+import pytest
+
+from autoencoder_hpo.notes import one_line, study_note, trial_note
+from autoencoder_hpo.plots import history, sizes
+
+RECORD: dict[str, Any] = {
+    "number": 3,
+    "state": "complete",
+    "reason": None,
+    "scores": {"val_psnr": 21.204, "val_ssim": 0.9},
+    "history": [{"epoch": 1, "val_psnr": 20.0}],
+    "best_epoch": 27,
+    "parameters": 56905,
+    "seconds": 41.2,
+    "worker": "lab:12",
+    "device": "cpu",
+    "no_pictures": None,
+    "params": {"optimizer.adam.learning_rate": 0.0033104, "model": "unet"},
+    "config": {"model": {"kind": "unet"}},
+}
+
+
+def test_a_trials_note() -> None:
+    note = trial_note(RECORD, 15.97, ["abc.png"])
+    assert note.splitlines()[0] == (
+        "**21.20 dB**, +5.23 dB against the noisy input (15.97 dB), best in epoch 27"
+    )
+    assert "![picture](/pictures/abc.png)" in note
+    assert "| `optimizer.adam.learning_rate` | 0.00331 |" in note
+    assert "| parameters | 56,905 |" in note
+    assert "no pictures" not in note
+
+
+def test_without_a_score_or_corruption_it_says_so() -> None:
+    early = {**RECORD, "state": "pruned", "reason": "out of memory", "scores": None, "history": []}
+    assert "It had reached – (– against the noisy input)" in trial_note(early, 15.97)
+    assert "– against the noisy input (–)" in trial_note(RECORD, None)
+
+
+@pytest.mark.parametrize("text", ["<script>", "![x](http://a)", "a | b", "# title", "a\n\nb"])
+def test_text_of_others_is_shown_as_it_is(text: str) -> None:
+    line = one_line(text)
+    assert "\n" not in line
+    assert line.replace("\\", "") == " ".join(text.split())
+    for sign in "<|![#":
+        assert line.count(sign) == line.count(f"\\{sign}")
+
+
+def test_a_studys_note() -> None:
+    summary = {
+        "state": "running",
+        "stopped": None,
+        "counts": {"complete": 3, "pruned": 1, "failed": 0, "running": 2, "waiting": 0},
+        "budget": {"trials": 25},
+        "noisy": {"psnr": 16.0},
+        "best": {"number": 2, "val_psnr": 19.5, "psnr_gain": 3.5, "parameters": 1000},
+    }
+    note = study_note(summary, "Scans of *letters*", [])
+    assert "Scans of \\*letters\\*" in note
+    assert "**running**: 4 of 25 trials (3 complete, 1 pruned), 2 running, 0 waiting" in note
+    assert "best denoiser, trial 2 | **19.50 dB** (+3.50 dB), 1,000 parameters" in note
+    stopped = study_note({**summary, "best": None, "stopped": "ten failures"}, "", [])
+    assert "**Stopped:** ten failures" in stopped
+
+
+def test_plots_leave_out_what_is_not_known() -> None:
+    failed = {**RECORD, "number": 4, "state": "fail", "scores": None, "history": None}
+    pruned = {**RECORD, "number": 5, "state": "pruned", "scores": None}
+    drawn = history([RECORD, failed, pruned], 15.97)
+    assert [(trace["name"], trace["x"], trace["y"]) for trace in drawn["data"]] == [
+        ("complete", [3], [21.204]),
+        ("pruned", [5], [20.0]),
+        ("best so far", [3], [21.204]),
+    ]
+    assert sizes([RECORD, failed, pruned], None)["data"][0]["x"] == [56905]
+    assert "shapes" not in sizes([], None)["layout"]

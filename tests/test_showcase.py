@@ -1,0 +1,250 @@
+"""What a trial and a study show in the dashboard, stored with real trials in a real database."""
+
+import io
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import optuna_dashboard
+import pytest
+import torch
+from optuna.artifacts import get_all_artifact_meta
+from optuna.trial import FrozenTrial
+from PIL import Image
+from support import Create, inputs_of
+
+from autoencoder_hpo import showcase
+from autoencoder_hpo.artifacts import CROPS, Directory, open_store, trial_artifact
+from autoencoder_hpo.claims import Claimed, claim
+from autoencoder_hpo.ledger import OpenStudy
+from autoencoder_hpo.objective import Place, run_trial
+from autoencoder_hpo.probes import Probes, choose_probes
+from autoencoder_hpo.showcase import SHOWN, refresh
+from autoencoder_hpo.training.loop import EpochResult, Training
+
+
+def run(opened: OpenStudy, place: Place, trials: int = 1) -> list[FrozenTrial]:
+    data = inputs_of(opened.file, place.settings).prepared
+    for _ in range(trials):
+        claimed = claim(opened, place.worker)
+        assert isinstance(claimed, Claimed), claimed
+        run_trial(opened, claimed, data, place, cancelled=lambda: False)
+    return opened.trials()
+
+
+def probes_of(opened: OpenStudy, place: Place) -> Probes:
+    return choose_probes(inputs_of(opened.file, place.settings).prepared[0])
+
+
+def note_of(opened: OpenStudy, trial: FrozenTrial) -> str:
+    attrs = opened.storage.optuna.get_study_system_attrs(opened.optuna._study_id)
+    return optuna_dashboard._note.get_note_from_system_attrs(attrs, trial._trial_id)["body"]
+
+
+def pictures_of(opened: OpenStudy, place: Place, trial: FrozenTrial) -> dict[str, Image.Image]:
+    """By file name, as the dashboard finds them."""
+    found = {}
+    for meta in get_all_artifact_meta(trial, storage=opened.storage.optuna):
+        assert meta.mimetype == "image/png"
+        with open_store(place.settings).open_reader(meta.artifact_id) as file:
+            found[meta.filename] = Image.open(io.BytesIO(file.read()))
+    return found
+
+
+def test_a_complete_trial_shows_pictures_curves_and_a_note(create: Create, place: Place) -> None:
+    opened = create()
+    (trial,) = run(opened, place)
+    pictures = pictures_of(opened, place, trial)
+    assert set(pictures) == {"restored.png", "curves.png"}
+    assert all(min(picture.size) > 100 for picture in pictures.values())
+    note = note_of(opened, trial)
+    psnr = trial.user_attrs["scores"]["val_psnr"]
+    assert note.startswith(f"**{psnr:.2f} dB**, ")
+    assert f"| `model.mlp.width` | {trial.params['model.mlp.width']} |" in note
+    uid = opened.attr("data")["uid"]
+    for file in pictures:
+        assert f"](/pictures/{trial_artifact(uid, 0, file)}.png)" in note
+    assert (trial.user_attrs["worker"], trial.user_attrs["device"]) == ("here:1", "cpu")
+
+
+def test_a_pruned_trial_shows_as_much_and_says_why(create: Create, place: Place) -> None:
+    rates = {"choice": [{"kind": "sgd", "learning_rate": 1e-9}, {"kind": "adam"}]}
+    opened = create(
+        task={"epochs": 4},
+        search={
+            "pruner": {"kind": "median", "startup_trials": 1, "warmup_epochs": 0},
+            "start": [{"optimizer": {"kind": "adam"}}, {"optimizer": {"kind": "sgd"}}],
+        },
+        trial={"optimizer": rates},
+    )
+    trial = run(opened, place, trials=2)[1]
+    assert trial.state.name == "PRUNED"
+    assert set(pictures_of(opened, place, trial)) == {"restored.png", "curves.png"}
+    note = note_of(opened, trial)
+    assert note.startswith("**Pruned:** unpromising after epoch")
+    assert f"It had reached {trial.user_attrs['val_psnr']:.2f} dB" in note
+    assert trial.user_attrs["psnr_gain"] is not None
+
+
+def test_a_trial_without_a_finite_epoch_still_has_a_note(
+    create: Create, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def first(self: Training) -> EpochResult:
+        result = EpochResult(1, float("nan"), float("nan"), float("nan"), 0.1)
+        self.history.append(result)
+        return result
+
+    monkeypatch.setattr(Training, "train_epoch", first)
+    opened = create()
+    (trial,) = run(opened, place)
+    assert note_of(opened, trial).startswith("**Pruned:** the loss was not finite in epoch 1.")
+    assert pictures_of(opened, place, trial) == {}
+
+
+def test_a_failed_trial_says_why(
+    create: Create, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("a <b>bug</b> in [this](http://there)")
+
+    monkeypatch.setattr("autoencoder_hpo.objective.build_training", broken)
+    opened = create()
+    (trial,) = run(opened, place)
+    note = note_of(opened, trial)
+    assert note.startswith("**Failed:** RuntimeError: a \\<b\\>bug")
+    assert "[this](" not in note
+
+
+class Full:
+    """A store on a full disk."""
+
+    def write(self, artifact_id: str, content_body: object) -> None:
+        raise OSError(28, "No space left on device")
+
+
+def test_a_store_that_takes_nothing_costs_no_result(
+    create: Create,
+    place: Place,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("autoencoder_hpo.objective.open_store", lambda settings: Full())
+    opened = create()
+    (trial,) = run(opened, place)
+    assert trial.state.name == "COMPLETE"
+    assert get_all_artifact_meta(trial, storage=opened.storage.optuna) == []
+    assert "No space left" in trial.user_attrs["no_pictures"]
+    assert "No space left" in note_of(opened, trial)
+    assert "no pictures of trial 0" in caplog.text
+
+
+def test_a_read_only_store_is_said_by_its_name(create: Create, place: Place) -> None:
+    (place.settings.home).mkdir(parents=True)
+    (place.settings.home / "artifacts").write_text("in the way of the folder")
+    opened = create()
+    (trial,) = run(opened, place)
+    assert trial.state.name == "COMPLETE"
+    assert "artifacts" in trial.user_attrs["no_pictures"]
+
+
+# ---- the study -------------------------------------------------------------------------
+
+
+def study_attrs(opened: OpenStudy) -> dict[str, Any]:
+    return opened.storage.optuna.get_study_system_attrs(opened.optuna._study_id)
+
+
+def gallery_of(opened: OpenStudy) -> list[str]:
+    metas = get_all_artifact_meta(opened.optuna)
+    return [meta.artifact_id for meta in metas if meta.filename == "gallery.png"]
+
+
+def test_the_study_shows_its_best_trials_on_the_same_crops(create: Create, place: Place) -> None:
+    opened = create()
+    run(opened, place, trials=3)
+    store, probes = open_store(place.settings), probes_of(opened, place)
+    refresh(opened, store=store, probes=probes, last=True)
+    (gallery,) = gallery_of(opened)
+    with store.open_reader(gallery) as file:
+        assert Image.open(file).height > 5 * 100  # clean, noisy and three trials
+    plots = optuna_dashboard._custom_plot_data.get_plotly_graph_objects(study_attrs(opened))
+    assert set(plots) == {"psnr-of-trials", "psnr-against-size"}
+    history = json.loads(plots["psnr-of-trials"])
+    noisy = opened.attr("data")["noisy"]["psnr"]
+    assert history["layout"]["shapes"][0]["y0"] == noisy
+    assert history["data"][0]["x"] == [0, 1, 2]
+    note = optuna_dashboard.get_note(opened.optuna)
+    assert "3 of 4 trials" in note
+    assert f"](/pictures/{gallery}.png?1)" in note
+
+
+def test_it_is_made_anew_once_for_each_change_and_not_too_often(
+    create: Create, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = create(search={"trials": 9})
+    store, probes = open_store(place.settings), probes_of(opened, place)
+    refresh(opened, store=store, probes=probes)
+    assert opened.attr(SHOWN) is None  # nothing has finished
+    seen = []
+    for last in (False, False, True):  # the second change comes too soon, the last one counts
+        run(opened, place)
+        for _ in range(2):
+            refresh(opened, store=store, probes=probes, last=last)
+        seen.append(opened.attr(SHOWN)["finished"])
+    assert seen == [1, 1, 3]
+    monkeypatch.setattr(showcase, "EVERY_S", 0)
+    run(opened, place)
+    refresh(opened, store=store, probes=probes)
+    assert opened.attr(SHOWN)["finished"] == 4
+    assert len(gallery_of(opened)) == 1
+
+
+def test_a_page_fetches_a_new_gallery_and_the_old_file_is_replaced(
+    create: Create, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(showcase, "EVERY_S", 0)
+    opened = create()
+    store, probes = open_store(place.settings), probes_of(opened, place)
+    assert isinstance(store, Directory)
+    seen = set()
+    for _ in range(3):
+        run(opened, place)
+        refresh(opened, store=store, probes=probes)
+        seen |= set(re.findall(r"/pictures/\S+png\?\d+", optuna_dashboard.get_note(opened.optuna)))
+    assert len(seen) == 3
+    assert len(list(store.path.iterdir())) == 1 + 3 * 3
+
+
+def test_only_one_worker_draws_at_a_time(create: Create, place: Place) -> None:
+    opened = create()
+    run(opened, place)
+    with opened.storage.locked(f"show {opened.name}"):
+        refresh(opened, store=open_store(place.settings), probes=probes_of(opened, place))
+        assert opened.attr(SHOWN) is None
+
+
+def test_a_missing_strip_leaves_its_row_out(create: Create, place: Place) -> None:
+    opened = create()
+    run(opened, place, trials=2)
+    store, probes = open_store(place.settings), probes_of(opened, place)
+    uid = opened.attr("data")["uid"]
+    store.remove(trial_artifact(uid, 0, CROPS))
+    store.write(trial_artifact(uid, 1, CROPS), io.BytesIO(b"damaged"))
+    refresh(opened, store=store, probes=probes, last=True)
+    assert gallery_of(opened) == []
+    assert "2 of 4 trials" in optuna_dashboard.get_note(opened.optuna)
+
+
+def test_a_long_text_that_became_short_leaves_no_rest(create: Create) -> None:
+    opened = create()
+    for text in ("a" * 120_000, "short"):
+        showcase._write_note(opened, "dashboard:", text)
+        assert optuna_dashboard.get_note(opened.optuna) == text
+
+
+def test_pictures_follow_a_settings_change(place: Place, tmp_path: Path) -> None:
+    elsewhere = replace(place.settings, artifacts=str(tmp_path / "elsewhere"))
+    assert open_store(elsewhere) == Directory(tmp_path / "elsewhere")
+    assert torch.get_num_threads() == 1
