@@ -9,7 +9,7 @@ import time
 
 import typer
 
-from autoencoder_hpo.cli import files, manage, work
+from autoencoder_hpo.cli import files, manage, serve, work
 from autoencoder_hpo.errors import AutoencoderHpoError
 
 app = typer.Typer(
@@ -41,6 +41,8 @@ for command in (
     manage.best,
     manage.show,
     manage.delete,
+    serve.dashboard,
+    serve.migrate,
     files.export,
     files.import_,
     files.doctor,

@@ -1,0 +1,96 @@
+"""Renaming and deleting studies, without taking them from under running workers."""
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from werkzeug.wrappers import Request, Response
+
+from autoencoder_hpo.artifacts import remove_files
+from autoencoder_hpo.claims import reap
+from autoencoder_hpo.errors import StudyError
+from autoencoder_hpo.ledger import DATA, delete_study, open_study, rename_study, study_lock
+from autoencoder_hpo.settings import Settings
+from autoencoder_hpo.status import running
+from autoencoder_hpo.storage import Storage
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+STUDY = re.compile(r"/api/studies/(\d+)(/rename)?/?")
+
+
+@dataclass(frozen=True, slots=True)
+class Steward:
+    """A WSGI application in front of optuna-dashboard, for what touches a whole study.
+
+    Its own way of renaming is a copy with other numbers; its own way of deleting stops at the
+    first file that is missing.
+    """
+
+    inner: "WSGIApplication"
+    storage: Storage
+    settings: Settings
+
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        request = Request(environ)
+        match request.method, STUDY.fullmatch(request.path):
+            case "DELETE", re.Match() as found if found[2] is None:
+                answer = self._change(int(found[1]), self._delete)
+            case "POST", re.Match() as found if found[2]:
+                name = (request.get_json(silent=True) or {}).get("study_name")
+                answer = self._change(int(found[1]), lambda number: self._rename(number, name))
+            case _:
+                return self.inner(environ, start_response)
+        return answer(environ, start_response)
+
+    def _change(self, number: int, change: Callable[[int], Response]) -> Response:
+        """Under the study's lock, so that no worker takes a trial meanwhile."""
+        with self.storage.locked(study_lock(number)):
+            name = dict(self.storage.studies()).get(number)
+            if name is None:
+                return _said(404, f"there is no study {number}")
+            return self._busy(name) or change(number)
+
+    def _delete(self, number: int) -> Response:
+        uid = self.storage.optuna.get_study_user_attrs(number).get(DATA, {}).get("uid")
+        trials = len(self.storage.optuna.get_all_trials(number, deepcopy=False))
+        delete_study(self.storage, dict(self.storage.studies())[number])
+        if uid:
+            remove_files(self.settings, uid, trials)
+        return Response("", 204)
+
+    def _rename(self, number: int, name: object) -> Response:
+        try:
+            rename_study(self.storage, number, name if isinstance(name, str) else "")
+        except StudyError as error:
+            return _said(400, str(error))
+        renamed = {
+            "study_id": number,
+            "study_name": name,
+            "directions": ["minimize"],
+            "user_attrs": [],
+            "is_preferential": False,
+        }
+        return Response(json.dumps(renamed), 201, content_type="application/json")
+
+    def _busy(self, name: str) -> Response | None:
+        """Why the study must stay as it is: a worker trains one of its trials."""
+        try:
+            opened = open_study(self.storage, name)
+        except StudyError:  # not made by us: nobody works on it
+            return None
+        reap(opened)  # a trial whose worker was lost does not count
+        trials = running(opened)
+        if not trials:
+            return None
+        workers = sorted({str(trial.user_attrs.get("worker")) for trial in trials})
+        return _said(409, f"{name} has running workers ({', '.join(workers)}); stop them first")
+
+
+def _said(status: int, reason: str) -> Response:
+    return Response(json.dumps({"reason": reason}), status, content_type="application/json")

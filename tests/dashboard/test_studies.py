@@ -1,0 +1,64 @@
+"""Renaming and deleting through the dashboard."""
+
+from dashboard.conftest import ADMIN, VIEWER, Browser
+
+from autoencoder_hpo.artifacts import study_directory
+from autoencoder_hpo.claims import Claimed, claim, is_mine
+from autoencoder_hpo.ledger import OpenStudy, names, open_study
+from autoencoder_hpo.objective import Place
+from autoencoder_hpo.storage import Storage
+
+
+def test_a_study_with_a_running_worker_stays(
+    browser: Browser, trained: OpenStudy, storage: Storage, place: Place
+) -> None:
+    claimed = claim(trained, place.worker)
+    assert isinstance(claimed, Claimed)
+    study = trained.optuna._study_id
+    for method, path, body in [
+        ("DELETE", f"/api/studies/{study}", {}),
+        ("POST", f"/api/studies/{study}/rename", {"study_name": "other"}),
+    ]:
+        answer = browser(method, path, ADMIN, json=body)
+        assert answer.status_code == 409
+        assert "tiny has running workers (here:1); stop them first" in answer.json["reason"]
+    assert names(storage) == ["tiny"]
+    assert is_mine(trained, claimed.trial, place.worker)
+
+
+def test_deleting_leaves_nothing_behind(
+    browser: Browser, trained: OpenStudy, storage: Storage, place: Place
+) -> None:
+    settings, uid = place.settings, trained.attr("data")["uid"]
+    folder = study_directory(settings, "tiny", uid)
+    assert list(folder.iterdir())
+    assert list((settings.home / "artifacts").iterdir())
+    answer = browser("DELETE", f"/api/studies/{trained.optuna._study_id}", ADMIN, json={})
+    assert answer.status_code == 204
+    assert names(storage) == []
+    assert not folder.exists()
+    assert not list((settings.home / "artifacts").iterdir())
+    again = browser("DELETE", f"/api/studies/{trained.optuna._study_id}", ADMIN, json={})
+    assert again.status_code == 404
+
+
+def test_a_renamed_study_keeps_everything(
+    browser: Browser, trained: OpenStudy, storage: Storage, place: Place
+) -> None:
+    study = trained.optuna._study_id
+    answer = browser("POST", f"/api/studies/{study}/rename", ADMIN, json={"study_name": "renamed"})
+    assert (answer.status_code, answer.json["study_name"]) == (201, "renamed")
+    renamed = open_study(storage, "renamed")
+    assert renamed.optuna._study_id == study
+    assert renamed.trials()[0].user_attrs == trained.trials()[0].user_attrs
+    assert "renamed" in browser("GET", "/api/studies", VIEWER).text
+    assert browser("GET", f"/csv/{study}", VIEWER).status_code == 200
+    assert isinstance(claim(trained, place.worker), Claimed)  # a worker that has it open
+
+
+def test_a_wrong_name_is_refused(browser: Browser, trained: OpenStudy) -> None:
+    path = f"/api/studies/{trained.optuna._study_id}/rename"
+    for name in ("", "Capital", "../up", None, 7, "x" * 64):
+        assert browser("POST", path, ADMIN, json={"study_name": name}).status_code == 400, name
+    assert browser("POST", path, ADMIN, data="not json").status_code == 400
+    assert browser("POST", "/api/studies/99/rename", ADMIN, json={}).status_code == 404

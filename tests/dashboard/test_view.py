@@ -1,0 +1,52 @@
+"""What the dashboard shows of studies and trials."""
+
+from dashboard.conftest import VIEWER, Browser
+
+from autoencoder_hpo.claims import claim
+from autoencoder_hpo.dashboard.view import View, study_facts
+from autoencoder_hpo.ledger import OpenStudy
+from autoencoder_hpo.objective import Place
+
+
+def test_trials_have_columns_and_no_records(browser: Browser, trained: OpenStudy) -> None:
+    answer = browser("GET", f"/api/studies/{trained.optuna._study_id}", VIEWER).json
+    (trial,) = answer["trials"]
+    shown = {attr["key"]: attr["value"] for attr in trial["user_attrs"]}
+    stored = trained.trials()[0].user_attrs
+    assert shown["val_psnr"] == str(round(stored["val_psnr"], 3))
+    assert {"psnr_gain", "parameters", "seconds", "worker", "device"} <= set(shown)
+    assert not {"config", "history", "run", "scores"} & set(shown)
+    assert [v["step"] for v in trial["intermediate_values"]] == [1, 2, 3]
+    assert {artifact["filename"] for artifact in trial["artifacts"]} == {
+        "restored.png",
+        "curves.png",
+    }
+    assert trial["note"]["body"].startswith("**")
+    assert answer["objective_names"] == ["val_mse"]
+    facts = {attr["key"]: attr["value"] for attr in answer["user_attrs"]}
+    assert facts["noisy input, PSNR (dB)"].startswith("1")
+    assert "study_file" not in facts
+
+
+def test_the_stored_trial_stays_whole(trained: OpenStudy) -> None:
+    view = View(trained.storage.rdb)
+    for deep in (True, False):
+        (slim,) = view.get_all_trials(trained.optuna._study_id, deepcopy=deep)
+        assert "config" not in slim.user_attrs
+    assert "config" in trained.trials()[0].user_attrs
+
+
+def test_a_running_trial_is_live(browser: Browser, trained: OpenStudy, place: Place) -> None:
+    claimed = claim(trained, place.worker)
+    study = trained.optuna._study_id
+    view = View(trained.storage.rdb)
+    for epoch in (1, 2):
+        claimed.trial.report(0.1 / epoch, epoch)
+        claimed.trial.set_user_attr("val_psnr", 10.0 + epoch)
+        running = view.get_all_trials(study, deepcopy=False)[1]
+        assert running.user_attrs["val_psnr"] == 10.0 + epoch
+        assert running.intermediate_values[epoch] == 0.1 / epoch
+
+
+def test_a_study_of_somebody_else_keeps_its_attributes() -> None:
+    assert study_facts({"mine": 1}) == {"mine": 1}
