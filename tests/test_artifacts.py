@@ -1,9 +1,13 @@
 """Where files live: folders on this machine, and the store that all machines share."""
 
 import io
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import boto3
 import pytest
+from moto.server import ThreadedMotoServer
 from optuna.artifacts.exceptions import ArtifactNotFound
 
 from autoencoder_hpo.artifacts import (
@@ -95,3 +99,40 @@ def test_ids_are_known_without_asking_and_never_shared() -> None:
     assert trial_artifact("aa", 2, "restored.png") in ids
     assert gallery_artifact("aa") in ids
     assert not set(ids) & set(stored_files("bb", 3))
+
+
+# ---- buckets ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A bucket of a server that speaks S3 over HTTP, with a client that is none of our doing."""
+    server = ThreadedMotoServer(port=0)
+    server.start()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.get_host_and_port()[1]}")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "anybody")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "anything")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    boto3.client("s3").create_bucket(Bucket="pictures")
+    yield "s3://pictures"
+    server.stop()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+def test_a_bucket_keeps_gives_and_forgets(bucket: str, tmp_path: Path) -> None:
+    store = open_store(of(bucket, tmp_path))
+    store.write("one", io.BytesIO(b"1"))
+    assert store.open_reader("one").read() == b"1"
+    store.remove("one")
+    with pytest.raises(ArtifactNotFound):
+        store.open_reader("one")
+    assert not (tmp_path / "artifacts").exists()
+
+
+def test_a_bucket_that_cannot_be_opened_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "google.cloud.storage", None)
+    with pytest.raises(DiskError, match=r"gs://pictures (needs a library|cannot be used)") as error:
+        open_store(of("gs://pictures", tmp_path))
+    assert "\n" not in str(error.value)

@@ -1,5 +1,6 @@
 """Disks that are full or cannot be written: one line, and nothing is lost."""
 
+import json
 import os
 import subprocess
 from collections.abc import Iterator
@@ -64,3 +65,22 @@ def test_a_disk_that_fills_up_while_training_costs_no_result(cli: Cli, disk: Pat
     out = cli("run", path, "--workers", "1", AUTOENCODER_HPO_HOME=str(disk / "home"))
     assert "3 of 3 trials (3 complete, 0 pruned)" in out
     assert "no checkpoint for trial 0: [Errno 28] No space left on device" in out
+
+
+@pytest.mark.parametrize("full", [True, False], ids=["full", "read-only"])
+def test_a_store_that_takes_nothing_costs_no_result(cli: Cli, disk: Path, full: bool) -> None:
+    path = cli.write(task={"epochs": 2}, search={"trials": 2})
+    store = disk / "artifacts"
+    store.mkdir()
+    if full:
+        fill(disk)
+    else:
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    out = cli("run", path, "--workers", "1", AUTOENCODER_HPO_ARTIFACTS=str(store))
+    assert "2 of 2 trials (2 complete" in out
+    assert "no pictures of trial 0: [Errno" in out
+    said = "No space left on device" if full else "Read-only file system"
+    assert said in out
+    record = json.loads(cli("show", "tiny", "0", "--json"))
+    assert said in record["no_pictures"]
+    assert not [file for file in store.iterdir() if file.suffix == ".part"]
