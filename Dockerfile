@@ -16,13 +16,12 @@ RUN python3 -c "import tomllib; print('\n'.join(tomllib.load(open('/pyproject.to
       > /requirements.txt
 
 FROM ${BASE}
-ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 TZ=UTC MPLCONFIGDIR=/opt/matplotlib
+ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 TZ=UTC MPLCONFIGDIR=/data/matplotlib
 WORKDIR /app
 COPY --from=requirements /requirements.txt /opt/
 COPY constraints.txt /opt/
 # A layer of gigabytes: made again only when the packages change.
 RUN pip install --no-cache-dir --no-compile -c /opt/constraints.txt -r /opt/requirements.txt \
-    && python3 -c "import matplotlib.font_manager" \
     && useradd --uid 10001 --create-home hpo && install -d -o hpo /data
 RUN --mount=from=wheel,source=/wheels,target=/wheels pip install --no-cache-dir --no-deps /wheels/*.whl
 COPY studies studies

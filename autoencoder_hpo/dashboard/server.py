@@ -31,6 +31,7 @@ def log_lines() -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(Line(datefmt="%Y-%m-%dT%H:%M:%SZ"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.captureWarnings(True)
     logging.getLogger("autoencoder_hpo").setLevel(logging.INFO)
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # its depth is no event
 
