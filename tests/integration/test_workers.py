@@ -334,10 +334,12 @@ def test_migrate_makes_the_tables_and_says_so(cli: Cli) -> None:
 def test_six_workers_and_the_dashboard_start_at_once_on_an_empty_database(cli: Cli) -> None:
     started = [cli.start("worker", "--device", "cpu", "--threads", "1") for _ in range(6)]
     started.append(cli.start("dashboard", "--port", "0"))
-    time.sleep(15)
+    lines = [process.stdout.readline() for process in started]  # type: ignore[union-attr]
     codes = [process.poll() for process in started]
     for process in started:
         process.send_signal(signal.SIGTERM)
     said = [process.communicate(timeout=30)[1] for process in started]
+    assert lines[:6] == ["waiting for a study with trials to do\n"] * 6, said
+    assert lines[6].startswith("dashboard at http://127.0.0.1:"), said
     assert codes == [None] * 7, said
     assert [process.returncode for process in started] == [0] * 7, said
