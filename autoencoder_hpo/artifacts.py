@@ -6,6 +6,7 @@ dashboard shows, whichever machine it runs on: a directory, or a bucket by URL.
 
 import os
 import shutil
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -142,3 +143,10 @@ def stored_files(uid: str, trials: int) -> list[str]:
     """The ids of everything that a study of so many trials may have put into the store."""
     of_trials = [trial_artifact(uid, n, file) for n in range(trials) for file in TRIAL_FILES]
     return [*of_trials, gallery_artifact(uid)]
+
+
+def remove_checkpoints(settings: Settings, study: str, uid: str, trials: Iterable[int]) -> None:
+    """Remove the checkpoints of these trials, where there still are any."""
+    for number in trials:
+        with suppress(OSError):
+            (trial_directory(settings, study, uid, number) / CHECKPOINT).unlink()

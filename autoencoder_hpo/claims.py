@@ -1,26 +1,37 @@
-"""Taking trials and giving them back: exact budgets for any number of workers.
+"""Taking trials, keeping them alive, settling them and giving them back.
 
-Claiming happens under the study's lock in the database, so that two workers never take the
-last place in the budget together (R2), a grid cell twice (R11), or the same lost trial. A
-claimed trial is kept alive by beats on the database's clock; one whose worker fell silent is
-handed to the next worker that asks.
+All of it happens in transactions that hold the study's lock (a beat holds its trial's row), so
+that two workers never take the last place in the budget together (R2), a grid cell twice (R11),
+or settle the same trial (R5); a worker that is killed in the middle has done nothing. A claimed
+trial is kept alive by beats on the database's clock; one whose worker fell silent is handed to
+the next worker that asks.
 """
 
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-import sqlalchemy
-from optuna.trial import FrozenTrial, Trial, TrialState
+from optuna.trial import TrialState
 
-from autoencoder_hpo.ledger import CLEARED, DEADLINE, OpenStudy, count, stop
+from autoencoder_hpo.errors import StudyError
+from autoencoder_hpo.ledger import (
+    BUDGET,
+    CLEARED,
+    DEADLINE,
+    FILE,
+    HALTED,
+    Budget,
+    Counts,
+    Halt,
+    OpenStudy,
+    halt_of,
+    study_lock,
+    write_halt,
+)
 from autoencoder_hpo.search import CELL, GridSampler
+from autoencoder_hpo.storage import Storage
 
-BEAT_S = 15
-GRACE_S = 60
-"""A trial without a beat for this long is taken to have lost its worker."""
 FAILURES_IN_A_ROW = 10
 MOST_LOSSES = 3
 """A trial that lost its worker this often without finishing an epoch is failed."""
@@ -28,11 +39,16 @@ MOST_LOSSES = 3
 WORKER = "worker"
 REASON = "reason"
 LOSSES = "losses"
+RUN = "run"
+CONFIG = "config"
+KEPT = (CELL, LOSSES, RUN, CONFIG, "start")
+"""What a trial keeps when it goes to another worker (R9): what it is, nothing of what it did."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    trial: Trial
+    trial_id: int
+    number: int
     seconds_left: float | None
     """Until the study's deadline; None when it has none."""
 
@@ -41,7 +57,7 @@ class Claimed:
 class Nothing:
     """No trial to take. `wait`: others still work, and one of theirs may come back."""
 
-    why: Literal["wait", "budget", "timeout", "stopped"]
+    why: Literal["wait", "paused", "budget", "timeout", "stopped"]
     reason: str = ""
 
     @property
@@ -49,6 +65,8 @@ class Nothing:
         match self.why:
             case "wait":
                 return "other workers train the last trials"
+            case "paused":
+                return f"the study is paused: {self.reason}"
             case "budget":
                 return "the budget is used up"
             case "timeout":
@@ -58,24 +76,29 @@ class Nothing:
 
 
 def claim(opened: OpenStudy, worker: str) -> Claimed | Nothing:
-    """Take a trial that waits, or a new one while the budget has room."""
-    with opened.storage.locked(opened.lock):
-        refused = _refusal(opened)
+    """Take a trial that waits, or a new one while the budget has room.
+
+    Raises:
+        StudyError: the study is no longer there.
+    """
+    with opened.storage.transaction(opened.lock) as tx:
+        here = opened.within(tx)
+        attrs = records(here)
+        refused = _refusal(here, attrs)
         if refused:
             return refused
-        reap(opened)
-        counts = count(opened.trials())
-        budget = opened.budget()
-        taken = counts.finished + counts.running
-        if budget.trials is not None and taken >= budget.trials:
+        reap(tx, here.number)
+        counts, budget = counted(here), Budget(**attrs[BUDGET])
+        if budget.trials is not None and counts.finished + counts.running >= budget.trials:
             return Nothing("wait") if counts.running else Nothing("budget")
-        if _no_cell_left(opened) and not counts.waiting:
+        cells = _free_cells(here)
+        if cells == [] and not counts.waiting:
             return Nothing("wait") if counts.running else Nothing("budget")
-        trial = opened.optuna.ask()
-        opened.storage.rdb.record_heartbeat(trial._trial_id)
-        trial.set_user_attr(WORKER, worker)
-        _give_cell(opened, trial)
-    return Claimed(trial, _seconds_left(opened))
+        claimed = _take(here, _seconds_left(here, attrs))
+        tx.write_attrs("trial_user", claimed.trial_id, {WORKER: worker})
+        if cells and not _has_cell(tx, claimed.trial_id):
+            tx.write_attrs("trial_user", claimed.trial_id, {CELL: cells[0]})
+    return claimed
 
 
 def has_work(opened: OpenStudy) -> bool:
@@ -83,54 +106,101 @@ def has_work(opened: OpenStudy) -> bool:
 
     A running trial counts, because its worker may be lost.
     """
-    if opened.stopped():
+    attrs = records(opened)
+    left = _seconds_left(opened, attrs)
+    if halt_of(attrs) or (left is not None and left <= 0):
         return False
-    left = _seconds_left(opened)
-    if left is not None and left <= 0:
-        return False
-    counts, budget = count(opened.trials()), opened.budget()
+    counts, budget = counted(opened), Budget(**attrs[BUDGET])
     unfinished = counts.running or counts.waiting
     return bool(unfinished or budget.trials is None or counts.finished < budget.trials)
 
 
-def _refusal(opened: OpenStudy) -> Nothing | None:
-    reason = opened.stopped()
-    if reason:
-        return Nothing("stopped", reason)
-    _start_clock(opened)
-    left = _seconds_left(opened)
+def records(opened: OpenStudy) -> dict[str, Any]:
+    """The study's records. Raises StudyError when the study was deleted (R20)."""
+    try:
+        return opened.attrs()
+    except KeyError:
+        raise StudyError(
+            f"study {opened.name}", ["it was deleted; nothing is left to work on"]
+        ) from None
+
+
+def counted(opened: OpenStudy) -> Counts:
+    """How many trials are in which state, without reading them."""
+    found = opened.storage.rows(
+        "select state, count(*) from trials where study_id = :study group by state",
+        study=opened.number,
+    )
+    counts = {str(state): int(number) for state, number in found}
+    return Counts(
+        complete=counts.get("COMPLETE", 0),
+        pruned=counts.get("PRUNED", 0),
+        failed=counts.get("FAIL", 0),
+        running=counts.get("RUNNING", 0),
+        waiting=counts.get("WAITING", 0),
+    )
+
+
+def _take(opened: OpenStudy, seconds_left: float | None) -> Claimed:
+    """The first trial that waits, or a new one, with its first beat."""
+    waiting = opened.storage.rows(
+        "select trial_id from trials where study_id = :study and state = 'WAITING' "
+        "order by number limit 1",
+        study=opened.number,
+    )
+    if waiting:
+        trial_id = int(waiting[0][0])
+        opened.storage.optuna.set_trial_state_values(trial_id, TrialState.RUNNING)
+    else:
+        trial_id = opened.storage.optuna.create_new_trial(opened.number)
+    opened.storage.rdb.record_heartbeat(trial_id)
+    number = opened.storage.rows("select number from trials where trial_id = :t", t=trial_id)
+    return Claimed(trial_id, int(number[0][0]), seconds_left)
+
+
+def _refusal(opened: OpenStudy, attrs: dict[str, Any]) -> Nothing | None:
+    halted = halt_of(attrs)
+    if halted:
+        return Nothing(halted.kind, halted.reason)
+    _start_clock(opened, attrs)
+    left = _seconds_left(opened, attrs)
     if left is not None and left <= 0:
         return Nothing("timeout")
-    failures = _failures_in_a_row(opened)
-    if len(failures) >= FAILURES_IN_A_ROW:
-        last = failures[-1].user_attrs.get(REASON, "no reason was stored")
-        reason = f"{FAILURES_IN_A_ROW} trials in a row failed, the last one with: {last}"
-        stop(opened, reason)
+    reason = _failing(opened, since=attrs.get(CLEARED) or 0)
+    if reason:
+        write_halt(opened, Halt("stopped", reason, by_hand=False))
         return Nothing("stopped", reason)
     return None
 
 
-def _failures_in_a_row(opened: OpenStudy) -> Sequence[FrozenTrial]:
-    """The failed trials after the last one that finished, since a stop was last cleared."""
-    since = opened.attr(CLEARED) or 0
-    failures: list[FrozenTrial] = []
-    for trial in opened.trials()[since:]:
-        if trial.state is TrialState.FAIL:
-            failures.append(trial)
-        elif trial.state in (TrialState.COMPLETE, TrialState.PRUNED):
-            failures.clear()
-    return failures
+def _failing(opened: OpenStudy, since: int) -> str | None:
+    """Why to stop: too many trials in a row failed, since a stop was last cleared."""
+    last = opened.storage.rows(
+        "select t.state, a.value_json from trials t left join trial_user_attributes a "
+        "on a.trial_id = t.trial_id and a.key = :reason where t.study_id = :study "
+        "and t.number >= :since and t.state in ('COMPLETE', 'PRUNED', 'FAIL') "
+        "order by t.number desc limit :many",
+        reason=REASON,
+        study=opened.number,
+        since=since,
+        many=FAILURES_IN_A_ROW,
+    )
+    if len(last) < FAILURES_IN_A_ROW or any(state != "FAIL" for state, _ in last):
+        return None
+    cause = json.loads(last[0][1]) if last[0][1] else "no reason was stored"
+    return f"{FAILURES_IN_A_ROW} trials in a row failed, the last one with: {cause}"
 
 
-def _start_clock(opened: OpenStudy) -> None:
+def _start_clock(opened: OpenStudy, attrs: dict[str, Any]) -> None:
     """The timeout is one deadline for the whole study, set by the first claim."""
-    timeout = opened.budget().timeout
-    if timeout is not None and opened.attr(DEADLINE) is None:
-        opened.optuna.set_user_attr(DEADLINE, opened.storage.now() + timeout)
+    timeout = Budget(**attrs[BUDGET]).timeout
+    if timeout is not None and attrs.get(DEADLINE) is None:
+        attrs[DEADLINE] = opened.storage.now() + timeout
+        opened.set_attrs(**{DEADLINE: attrs[DEADLINE]})
 
 
-def _seconds_left(opened: OpenStudy) -> float | None:
-    deadline = opened.attr(DEADLINE)
+def _seconds_left(opened: OpenStudy, attrs: Mapping[str, Any]) -> float | None:
+    deadline = attrs.get(DEADLINE)
     return None if deadline is None else deadline - opened.storage.now()
 
 
@@ -139,99 +209,236 @@ def _free_cells(opened: OpenStudy) -> list[int] | None:
     sampler = opened.optuna.sampler
     if not isinstance(sampler, GridSampler):
         return None
-    taken = {t.user_attrs.get(CELL) for t in opened.trials() if t.state is not TrialState.FAIL}
+    found = opened.storage.rows(
+        "select a.value_json from trials t join trial_user_attributes a on a.trial_id = t.trial_id "
+        "where t.study_id = :study and a.key = :cell and t.state <> 'FAIL'",
+        study=opened.number,
+        cell=CELL,
+    )
+    taken = {json.loads(value) for (value,) in found}
     return [cell for cell in range(len(sampler.grid)) if cell not in taken]
 
 
-def _no_cell_left(opened: OpenStudy) -> bool:
-    return _free_cells(opened) == []
+def _has_cell(storage: Storage, trial_id: int) -> bool:
+    sql = "select 1 from trial_user_attributes where trial_id = :trial and key = :cell"
+    return bool(storage.rows(sql, trial=trial_id, cell=CELL))
 
 
-def _give_cell(opened: OpenStudy, trial: Trial) -> None:
-    free = _free_cells(opened)
-    if free and CELL not in trial.user_attrs:
-        trial.set_user_attr(CELL, free[0])
+# ---- a trial that runs ------------------------------------------------------------------
 
 
-# ---- keeping and giving back -----------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Whose a trial is. `gone`: it was deleted, with its study."""
+
+    owner: Literal["mine", "other", "gone"]
+    state: str = ""
+    halt: Halt | None = None
 
 
-@contextmanager
-def kept_alive(opened: OpenStudy, trial: Trial) -> Iterator[None]:
-    """Send beats for this trial until the block ends."""
-    done = threading.Event()
-
-    def beat() -> None:
-        while not done.wait(BEAT_S):
-            try:
-                opened.storage.rdb.record_heartbeat(trial._trial_id)
-            except sqlalchemy.exc.SQLAlchemyError:
-                continue  # the next beat may reach the database again
-
-    thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
+def standing(storage: Storage, trial_id: int, worker: str) -> Standing:
+    """In a transaction, the trial keeps its standing until the end of it."""
+    found = storage.rows(
+        "select t.state, w.value_json, h.value_json from trials t "
+        "left join trial_user_attributes w on w.trial_id = t.trial_id and w.key = :worker "
+        "left join study_user_attributes h on h.study_id = t.study_id and h.key = :halted "
+        "where t.trial_id = :trial" + (" for update of t" if storage.is_server else ""),
+        trial=trial_id,
+        worker=WORKER,
+        halted=HALTED,
+    )
+    if not found:
+        return Standing("gone")
+    state, owner, halted = found[0]
+    if owner is None or json.loads(owner) != worker:
+        return Standing("other", state)
+    return Standing("mine", state, halt_of({HALTED: json.loads(halted) if halted else None}))
 
 
-def hand_back(opened: OpenStudy, trial_id: int) -> None:
+def keep(
+    opened: OpenStudy,
+    trial_id: int,
+    worker: str,
+    epochs: Mapping[int, float],
+    attrs: Mapping[str, Any],
+) -> Standing:
+    """Say that the trial lives, and how its last epochs went; returns whose it is.
+
+    Nothing is written of a trial that is not, or no longer, this worker's.
+    """
+    with opened.storage.writing() as tx:
+        found = standing(tx, trial_id, worker)
+        if found.owner == "mine" and found.state == "RUNNING":
+            tx.rows(
+                "update trial_heartbeats set heartbeat = current_timestamp where trial_id = :t",
+                t=trial_id,
+            )
+            write_epochs(tx, trial_id, epochs)
+            tx.write_attrs("trial_user", trial_id, attrs)
+    return found
+
+
+def begin(
+    opened: OpenStudy, trial_id: int, worker: str, attrs: Mapping[str, Any], *, anew: bool
+) -> bool:
+    """Say what the trial is; `anew`: what an earlier worker reported is forgotten."""
+    with opened.storage.writing() as tx:
+        mine = standing(tx, trial_id, worker).owner == "mine"
+        if mine:
+            tx.write_attrs("trial_user", trial_id, attrs)
+            if anew:
+                tx.rows("delete from trial_intermediate_values where trial_id = :t", t=trial_id)
+    return mine
+
+
+def settle(
+    opened: OpenStudy,
+    trial_id: int,
+    worker: str,
+    state: TrialState,
+    value: float | None,
+    *,
+    epochs: Mapping[int, float],
+    attrs: Mapping[str, Any],
+    system: Mapping[str, Any],
+) -> Standing:
+    """End the trial with all that it came to, at once; does nothing when it is another's (R5)."""
+    with opened.storage.transaction(opened.lock) as tx:
+        found = standing(tx, trial_id, worker)
+        if found.owner == "mine" and found.state == "RUNNING":
+            write_epochs(tx, trial_id, epochs)
+            tx.write_attrs("trial_user", trial_id, attrs)
+            tx.write_attrs("trial_system", trial_id, system)
+            values = None if value is None else [value]
+            tx.optuna.set_trial_state_values(trial_id, state, values)
+    return found
+
+
+def write_epochs(storage: Storage, trial_id: int, epochs: Mapping[int, float]) -> None:
+    """The objective after these epochs, as `Trial.report` keeps it."""
+    storage.write_many(
+        "insert into trial_intermediate_values "
+        "(trial_id, step, intermediate_value, intermediate_value_type) "
+        "values (:trial, :step, :value, 'FINITE') on conflict (trial_id, step) "
+        "do update set intermediate_value = excluded.intermediate_value",
+        [{"trial": trial_id, "step": step, "value": value} for step, value in epochs.items()],
+    )
+
+
+def hand_back(opened: OpenStudy, trial_id: int, worker: str) -> None:
     """Let another worker go on with this trial, under its own number and parameters (R3)."""
-    opened.storage.optuna.set_trial_state_values(trial_id, TrialState.WAITING)
+    with opened.storage.transaction(opened.lock) as tx:
+        found = standing(tx, trial_id, worker)
+        if found.owner == "mine" and found.state == "RUNNING":
+            _give_back(tx, trial_id)
 
 
-def is_mine(opened: OpenStudy, trial: Trial, worker: str) -> bool:
-    """Whether the trial still runs here: a worker silent for long may have lost it (R5)."""
-    stored = opened.storage.rdb.get_trial(trial._trial_id)
-    return stored.state is TrialState.RUNNING and stored.user_attrs.get(WORKER) == worker
+def _give_back(storage: Storage, trial_id: int) -> None:
+    """The trial waits, with what `KEPT` says and its curve.
+
+    One that was not drawn to the end loses its parameters too: what is drawn first decides what
+    is drawn next.
+    """
+    kept = {f"kept_{number}": key for number, key in enumerate(KEPT)}
+    names = ", ".join(f":{name}" for name in kept)
+    storage.rows(
+        "delete from trial_params where trial_id = :trial and not exists (select 1 from "
+        "trial_user_attributes where trial_id = :trial and key = :config)",
+        trial=trial_id,
+        config=CONFIG,
+    )
+    storage.rows(
+        f"delete from trial_user_attributes where trial_id = :trial and key not in ({names})",
+        trial=trial_id,
+        **kept,
+    )
+    storage.rows(
+        "delete from trial_system_attributes where trial_id = :trial "
+        "and (key like 'constraints%' or key like 'artifacts:%')",
+        trial=trial_id,
+    )
+    storage.optuna.set_trial_state_values(trial_id, TrialState.WAITING)
 
 
-def reap(opened: OpenStudy) -> list[int]:
-    """Hand back the trials whose worker fell silent. Call it under the study's lock.
+# ---- trials that lost their worker ------------------------------------------------------
+
+
+def look_after(opened: OpenStudy) -> list[int]:
+    """Hand back the study's lost trials, and return their numbers."""
+    with opened.storage.transaction(opened.lock) as tx:
+        return reap(tx, opened.number)
+
+
+def look_after_all(storage: Storage) -> list[tuple[int, int]]:
+    """The same for every study of ours; returns studies and trials."""
+    studies = storage.rows(
+        "select distinct t.study_id from trials t join study_user_attributes a "
+        "on a.study_id = t.study_id and a.key = :file where t.state = 'RUNNING'",
+        file=FILE,
+    )
+    found = []
+    for (study,) in studies:
+        with storage.transaction(study_lock(study)) as tx:
+            found += [(study, number) for number in reap(tx, study)]
+    return found
+
+
+def reap(tx: Storage, study: int) -> list[int]:
+    """Hand back the trials whose worker fell silent, in a transaction with the study's lock.
 
     Returns their numbers. A running trial that never sent a beat gets one on behalf, and is
-    silent a grace period later (R4).
+    silent a grace period later (R4). After an outage nobody is silent before every worker had
+    the time to come back.
     """
-    lost = []
-    for trial in opened.trials():
-        if trial.state is TrialState.RUNNING and _is_silent(opened, trial._trial_id):
-            _take_from_dead(opened, trial)
-            lost.append(trial.number)
-    return lost
+    silent = []
+    for trial_id, number, age in _ages(tx, study):
+        if age is None:
+            tx.rdb.record_heartbeat(trial_id)
+        elif age > tx.grace:
+            silent.append((trial_id, number))
+    if not silent or tx.outages.ago < tx.grace or _server_age(tx) < tx.grace:
+        return []
+    for trial_id, _ in silent:
+        _take_from_dead(tx, trial_id)
+    return [number for _, number in silent]
 
 
-def _take_from_dead(opened: OpenStudy, trial: FrozenTrial) -> None:
-    storage = opened.storage.optuna
-    epochs = trial.last_step or 0
-    losses, epochs_then = trial.user_attrs.get(LOSSES, (0, 0))
+def _ages(tx: Storage, study: int) -> Sequence[tuple[int, int, float | None]]:
+    """Running trials: id, number, seconds since their last beat by the database's clock."""
+    # Optuna keeps beats without a time zone, in the session's, which we set to UTC.
+    age = "extract(epoch from timezone('UTC', clock_timestamp()) - h.heartbeat)"
+    if not tx.is_server:
+        age = "(julianday('now') - julianday(h.heartbeat)) * 86400"
+    found = tx.rows(
+        f"select t.trial_id, t.number, {age} from trials t left join trial_heartbeats h "
+        "on h.trial_id = t.trial_id where t.study_id = :study and t.state = 'RUNNING'",
+        study=study,
+    )
+    return [(t, number, None if age is None else float(age)) for t, number, age in found]
+
+
+def _server_age(tx: Storage) -> float:
+    """Seconds since the server was started; no beat could be sent before."""
+    if not tx.is_server:
+        return float("inf")
+    sql = "select extract(epoch from clock_timestamp() - pg_postmaster_start_time())"
+    return float(tx.rows(sql)[0][0])
+
+
+def _take_from_dead(tx: Storage, trial_id: int) -> None:
+    epochs, stored = tx.rows(
+        "select coalesce(max(v.step), 0), (select value_json from trial_user_attributes "
+        "where trial_id = :trial and key = :losses) from trial_intermediate_values v "
+        "where v.trial_id = :trial",
+        trial=trial_id,
+        losses=LOSSES,
+    )[0]
+    losses, epochs_then = json.loads(stored) if stored else (0, 0)
     losses = 1 if epochs > epochs_then else losses + 1
-    storage.set_trial_user_attr(trial._trial_id, LOSSES, (losses, epochs))
+    tx.write_attrs("trial_user", trial_id, {LOSSES: (losses, epochs)})
     if losses > MOST_LOSSES:
         reason = f"its worker was lost {losses} times without finishing an epoch"
-        storage.set_trial_user_attr(trial._trial_id, REASON, reason)
-        storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+        tx.write_attrs("trial_user", trial_id, {REASON: reason})
+        tx.optuna.set_trial_state_values(trial_id, TrialState.FAIL)
     else:
-        hand_back(opened, trial._trial_id)
-
-
-def _is_silent(opened: OpenStudy, trial_id: int) -> bool:
-    age = _beat_age(opened, trial_id)
-    if age is None:
-        opened.storage.rdb.record_heartbeat(trial_id)
-        return False
-    return age > GRACE_S
-
-
-def _beat_age(opened: OpenStudy, trial_id: int) -> float | None:
-    """Seconds since the last beat, by the database's clock."""
-    # Optuna keeps beats without a time zone, in the session's, which we set to UTC.
-    now = "timezone('UTC', clock_timestamp())"
-    seconds = f"extract(epoch from {now} - heartbeat)"
-    if not opened.storage.is_server:
-        seconds = "(julianday('now') - julianday(heartbeat)) * 86400"
-    sql = sqlalchemy.text(f"select {seconds} from trial_heartbeats where trial_id = :trial")
-    with opened.storage.engine.connect() as connection:
-        age = connection.execute(sql, {"trial": trial_id}).scalar_one_or_none()
-    return None if age is None else float(age)
+        _give_back(tx, trial_id)

@@ -4,7 +4,9 @@ AutoencoderHpoError
   StudyError        a study file, or a study's use, is wrong; the message says where
   DataError         images cannot be read, or are not what the study says
   StorageError      the database cannot be reached or used
+    UnreachableError  it answered before, and does so no more
   DeviceError       the device asked for is not there
+  SettingError      an environment variable holds what it cannot
   DiskError         a directory cannot be written
   CheckpointError   a checkpoint does not belong to the trial that wants it
   AccessError       the dashboard cannot be protected or reached as asked
@@ -46,12 +48,20 @@ class StorageError(AutoencoderHpoError):
     """The trial database cannot be used."""
 
 
+class UnreachableError(StorageError):
+    """The trial database went away and did not come back in time."""
+
+
 class DeviceError(AutoencoderHpoError):
     """The device asked for does not exist on this machine."""
 
 
 class DiskError(AutoencoderHpoError):
     """A directory that we must write is full, read-only or not ours."""
+
+
+class SettingError(AutoencoderHpoError):
+    """An environment variable holds a value that it cannot have."""
 
 
 class CheckpointError(AutoencoderHpoError):

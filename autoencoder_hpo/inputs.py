@@ -11,7 +11,7 @@ import torch
 from autoencoder_hpo.config import TrialConfig
 from autoencoder_hpo.data.splits import SearchData, folds, load_search_data
 from autoencoder_hpo.errors import StudyError
-from autoencoder_hpo.ledger import DATA, OpenStudy
+from autoencoder_hpo.ledger import OpenStudy
 from autoencoder_hpo.models import check_model
 from autoencoder_hpo.settings import Settings, make_directory
 from autoencoder_hpo.space import corners
@@ -80,7 +80,7 @@ def refuse_other_data(opened: OpenStudy, inputs: Inputs) -> None:
     Raises:
         StudyError: their content hash differs.
     """
-    stored = opened.attr(DATA)["hash"]
+    stored = opened.data["hash"]
     if inputs.images.hash != stored:
         raise StudyError(
             f"study {opened.name}",

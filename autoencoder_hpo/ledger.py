@@ -1,15 +1,15 @@
-"""What the database knows of a study beside its trials: its file, data, budget and stop.
+"""What the database knows of a study beside its trials: its file, data, budget and halt.
 
 The whole study file is stored in the study, and workers read it from there (R14). These
-records are study attributes of Optuna, which are read-then-write: whoever changes one holds
-the study's lock.
+records are study attributes of Optuna, which are read-then-write: whoever changes one does so
+in a transaction with the study's lock.
 """
 
 import re
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
 
 import optuna
 import sqlalchemy
@@ -25,7 +25,7 @@ FILE = "study_file"
 DATA = "data"
 BUDGET = "budget"
 DEADLINE = "deadline"
-STOPPED = "stopped"
+HALTED = "halted"
 CLEARED = "cleared"
 DIRECTIONS = {"val_mse": StudyDirection.MINIMIZE, "val_psnr": StudyDirection.MAXIMIZE}
 
@@ -56,12 +56,26 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
+class Halt:
+    """Why no worker takes a trial, or goes on with one, until `resume` clears it.
+
+    A paused study keeps its workers waiting; a stopped one ends them.
+    """
+
+    kind: Literal["paused", "stopped"]
+    reason: str
+    by_hand: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class OpenStudy:
     """A study in the database, with the file that it was created from."""
 
     storage: Storage
     file: StudyFile
     optuna: optuna.Study
+    data: dict[str, Any]
+    """What its images are: hash, counts, scores of the noisy ones. It never changes."""
 
     @property
     def name(self) -> str:
@@ -73,27 +87,46 @@ class OpenStudy:
         return self.file.study
 
     @property
+    def number(self) -> int:
+        return int(self.optuna._study_id)
+
+    @property
     def lock(self) -> str:
-        return study_lock(self.optuna._study_id)
+        return study_lock(self.number)
+
+    def within(self, storage: Storage) -> "OpenStudy":
+        """The same study in a transaction."""
+        return replace(self, storage=storage)
+
+    def attrs(self) -> dict[str, Any]:
+        """Its records. Raises KeyError when the study was deleted."""
+        return self.storage.optuna.get_study_user_attrs(self.number)
 
     def attr(self, key: str) -> Any:
-        return self.optuna.user_attrs.get(key)
+        return self.attrs().get(key)
+
+    def set_attrs(self, **attrs: Any) -> None:
+        self.storage.write_attrs("study_user", self.number, attrs)
 
     def trials(self) -> list[FrozenTrial]:
-        return self.optuna.get_trials(deepcopy=False)
+        return self.storage.optuna.get_all_trials(self.number, deepcopy=False)
 
     def budget(self) -> Budget:
         return Budget(**self.attr(BUDGET))
 
-    def stopped(self) -> str | None:
-        """Why no worker takes another trial, until `resume` clears it."""
-        return self.attr(STOPPED)
+    def halt(self) -> Halt | None:
+        return halt_of(self.attrs())
 
     def best(self) -> FrozenTrial | None:
         """The best complete trial; None before there is one."""
         complete = [t for t in self.trials() if t.state is TrialState.COMPLETE]
         sign = -1 if self.study.search.objective == "val_psnr" else 1
         return min(complete, key=lambda t: sign * (t.value or 0.0), default=None)
+
+
+def halt_of(attrs: Mapping[str, Any]) -> Halt | None:
+    halt = attrs.get(HALTED)
+    return None if halt is None else Halt(**halt)
 
 
 def study_lock(number: int) -> str:
@@ -123,20 +156,21 @@ def create_study(storage: Storage, file: StudyFile, data: dict[str, Any]) -> Ope
     Raises:
         StudyError: there is a study of this name already.
     """
-    with storage.locked("studies"):
-        refuse_taken(storage, file)
-        _remove_unfinished(storage, file.study.name)
-        study = new_optuna_study(storage, file.study.name, file)
+    with storage.transaction("studies") as tx:
+        refuse_taken(tx, file)
+        study = new_optuna_study(tx, file.study.name, file)
         budget = Budget(file.budget, file.study.search.timeout)
-        study.set_user_attr(DATA, data)
-        study.set_user_attr(BUDGET, {"trials": budget.trials, "timeout": budget.timeout})
         for number, config in enumerate(file.study.search.start):
             study.enqueue_trial(
                 to_params(file.study.trial, config), user_attrs={"start": f"search.start {number}"}
             )
-        # Written last: a study without it was not finished, and `open_study` says so.
-        study.set_user_attr(FILE, {"text": file.text, "base": file.base, "where": file.where})
-    return OpenStudy(storage, file, study)
+        records = {
+            DATA: data,
+            BUDGET: {"trials": budget.trials, "timeout": budget.timeout},
+            FILE: {"text": file.text, "base": file.base, "where": file.where},
+        }
+        tx.write_attrs("study_user", study._study_id, records)
+    return OpenStudy(storage, file, find(storage, file.study.name), data)
 
 
 def new_optuna_study(storage: Storage, name: str, file: StudyFile) -> optuna.Study:
@@ -152,7 +186,7 @@ def new_optuna_study(storage: Storage, name: str, file: StudyFile) -> optuna.Stu
 def refuse_taken(storage: Storage, file: StudyFile) -> None:
     """Raises StudyError when there is a study of this file's name."""
     name = file.study.name
-    if name in names(storage) and not _is_unfinished(find(storage, name)):
+    if name in names(storage):
         raise StudyError(
             file.where,
             [
@@ -160,18 +194,6 @@ def refuse_taken(storage: Storage, file: StudyFile) -> None:
                 "with it, or give this file another name:"
             ],
         )
-
-
-def _is_unfinished(study: optuna.Study) -> bool:
-    """Whether its creation was cut off: no file yet, and nothing of anybody else's in it."""
-    attrs = study.user_attrs
-    idle = all(trial.state is TrialState.WAITING for trial in study.get_trials(deepcopy=False))
-    return FILE not in attrs and idle and (not attrs or DATA in attrs)
-
-
-def _remove_unfinished(storage: Storage, name: str) -> None:
-    if name in names(storage):
-        optuna.delete_study(study_name=name, storage=storage.optuna)
 
 
 def find(storage: Storage, name: str) -> optuna.Study:
@@ -196,17 +218,18 @@ def open_study(storage: Storage, name: str) -> OpenStudy:
         StudyError: there is none, or it was not made by this program.
     """
     study = find(storage, name)
-    stored = study.user_attrs.get(FILE)
+    attrs = study.user_attrs
+    stored = attrs.get(FILE)
     if stored is None:
         raise StudyError(
             f"study {name}",
             [
-                "this study holds no study file: it was made by another program, or its creation "
-                f"was cut off; `autoencoder-hpo delete {name}` removes it"
+                "this study holds no study file: it was made by another program; "
+                f"`autoencoder-hpo delete {name}` removes it"
             ],
         )
     file = parse_study(stored["text"], where=f"study {name}", base=stored["base"])
-    return OpenStudy(storage, file, study)
+    return OpenStudy(storage, file, study, attrs[DATA])
 
 
 def agree_with(opened: OpenStudy, file: StudyFile) -> None:
@@ -229,41 +252,49 @@ def agree_with(opened: OpenStudy, file: StudyFile) -> None:
 
 def grow(opened: OpenStudy, wanted: Budget) -> None:
     """Raise the budget to what is wanted, where that is more."""
-    with opened.storage.locked(opened.lock):
-        before = opened.budget()
+    with opened.storage.transaction(opened.lock) as tx:
+        here = opened.within(tx)
+        before = here.budget()
         after = before.grown(wanted)
         if after != before:
-            _set_budget(opened, after, new_deadline=after.timeout != before.timeout)
+            _set_budget(here, after, new_deadline=after.timeout != before.timeout)
 
 
 def set_budget(opened: OpenStudy, *, trials: int | None, timeout: float | None) -> None:
     """Set what is given; a timeout (in seconds) runs from the next claim."""
-    with opened.storage.locked(opened.lock):
-        before = opened.budget()
+    with opened.storage.transaction(opened.lock) as tx:
+        here = opened.within(tx)
+        before = here.budget()
         after = Budget(trials or before.trials, timeout or before.timeout)
-        _set_budget(opened, after, new_deadline=timeout is not None)
+        _set_budget(here, after, new_deadline=timeout is not None)
 
 
 def _set_budget(opened: OpenStudy, budget: Budget, *, new_deadline: bool) -> None:
-    opened.optuna.set_user_attr(BUDGET, {"trials": budget.trials, "timeout": budget.timeout})
+    opened.set_attrs(**{BUDGET: {"trials": budget.trials, "timeout": budget.timeout}})
     if new_deadline:
-        opened.optuna.set_user_attr(DEADLINE, None)
+        opened.set_attrs(**{DEADLINE: None})
 
 
-def stop(opened: OpenStudy, reason: str) -> None:
-    """Let no worker take another trial of this study. Call it under the study's lock."""
-    opened.optuna.set_user_attr(STOPPED, reason)
+def halt_study(opened: OpenStudy, halt: Halt) -> None:
+    """Let every worker hand its trial of this study back, and take no other."""
+    with opened.storage.transaction(opened.lock) as tx:
+        write_halt(opened.within(tx), halt)
 
 
-def clear_stop(opened: OpenStudy) -> None:
+def write_halt(opened: OpenStudy, halt: Halt) -> None:
+    """Call it in a transaction with the study's lock."""
+    opened.set_attrs(**{HALTED: asdict(halt)})
+
+
+def clear_halt(opened: OpenStudy) -> None:
     """Let workers take trials again; failures up to now count no more."""
-    with opened.storage.locked(opened.lock):
-        opened.optuna.set_user_attr(CLEARED, len(opened.trials()))
-        opened.optuna.set_user_attr(STOPPED, None)
+    with opened.storage.transaction(opened.lock) as tx:
+        here = opened.within(tx)
+        here.set_attrs(**{CLEARED: len(here.trials()), HALTED: None})
 
 
 def rename_study(storage: Storage, number: int, name: str) -> None:
-    """Give a study another name. Call it under the study's lock.
+    """Give a study another name.
 
     Raises:
         StudyError: the name is not one, or taken.
@@ -273,19 +304,21 @@ def rename_study(storage: Storage, number: int, name: str) -> None:
             f"name {name!r}",
             ["must be small letters, digits, dots, dashes and underscores, at most 63"],
         )
-    sql = sqlalchemy.text("update studies set study_name = :name where study_id = :number")
     try:
-        with storage.engine.begin() as connection:
-            connection.execute(sql, {"name": name, "number": number})
+        storage.rows(
+            "update studies set study_name = :name where study_id = :number",
+            name=name,
+            number=number,
+        )
     except sqlalchemy.exc.IntegrityError as error:
         raise StudyError(f"name {name}", ["another study has it"]) from error
 
 
 def delete_study(storage: Storage, name: str) -> None:
     """Remove a study and its trials from the database. Raises StudyError when there is none."""
-    with storage.locked("studies"):
-        find(storage, name)
-        optuna.delete_study(study_name=name, storage=storage.optuna)
+    with storage.transaction("studies") as tx:
+        find(tx, name)
+        optuna.delete_study(study_name=name, storage=tx.optuna)
 
 
 def _larger(one: Any, other: Any) -> Any:

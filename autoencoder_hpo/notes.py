@@ -8,7 +8,7 @@ from autoencoder_hpo.screens import count_line, db, gain
 OUTCOMES = {
     "complete": "**{psnr}**, {gain} against the noisy input ({noisy}), best in epoch {best_epoch}",
     "pruned": "**Pruned:** {reason}. It had reached {psnr} ({gain} against the noisy input).",
-    "failed": "**Failed:** {reason}",
+    "fail": "**Failed:** {reason}",
 }
 
 
@@ -49,7 +49,8 @@ def reached(record: Mapping[str, Any]) -> float | None:
     """The PSNR of the best epoch, in dB; None before the first."""
     if record["scores"]:
         return float(record["scores"]["val_psnr"])
-    return max((epoch["val_psnr"] for epoch in record["history"] or ()), default=None)
+    known = (epoch.get("val_psnr") for epoch in record["history"] or ())
+    return max((psnr for psnr in known if psnr is not None), default=None)
 
 
 def study_note(summary: Mapping[str, Any], description: str, pictures: Sequence[str] = ()) -> str:
@@ -57,8 +58,9 @@ def study_note(summary: Mapping[str, Any], description: str, pictures: Sequence[
     best, noisy = summary["best"], summary["noisy"]
     lines = [one_line(description)] if description else []
     lines.append(f"**{summary['state']}**: {count_line(summary['counts'], summary['budget'])}")
-    if summary["stopped"]:
-        lines.append(f"**Stopped:** {one_line(summary['stopped'])}")
+    if summary["halted"]:
+        kind, reason = summary["halted"]["kind"], summary["halted"]["reason"]
+        lines.append(f"**{kind.capitalize()}:** {one_line(reason)}")
     scores = [("noisy input", f"{db(noisy['psnr'])}")]
     if best:
         scores.append(

@@ -6,35 +6,54 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, assert_never
 
-import optuna
 import torch
-from optuna.trial import Trial, TrialState
-from sqlalchemy.exc import SQLAlchemyError
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from autoencoder_hpo.artifacts import CHECKPOINT, PANEL, open_store, trial_directory
-from autoencoder_hpo.claims import REASON, Claimed, hand_back, is_mine, kept_alive
+from autoencoder_hpo.claims import (
+    CONFIG,
+    REASON,
+    RUN,
+    WORKER,
+    Claimed,
+    Standing,
+    begin,
+    hand_back,
+    settle,
+)
 from autoencoder_hpo.config import TrialConfig
-from autoencoder_hpo.errors import AutoencoderHpoError, CheckpointError
-from autoencoder_hpo.ledger import DATA, OpenStudy
+from autoencoder_hpo.errors import (
+    AutoencoderHpoError,
+    CheckpointError,
+    StudyError,
+    UnreachableError,
+)
+from autoencoder_hpo.ledger import OpenStudy
+from autoencoder_hpo.outages import is_outage
 from autoencoder_hpo.pictures import save_picture
 from autoencoder_hpo.probes import choose_probes
-from autoencoder_hpo.provenance import git_state, versions
+from autoencoder_hpo.provenance import cpu_name, git_state, versions
+from autoencoder_hpo.reports import Reporter
+from autoencoder_hpo.search import Judge, is_rung
 from autoencoder_hpo.seeds import seed_for
 from autoencoder_hpo.settings import Settings
-from autoencoder_hpo.showcase import note_failure, show_trial
+from autoencoder_hpo.showcase import NO_PICTURES, Shown, note_failure, show_trial
 from autoencoder_hpo.space import fill
 from autoencoder_hpo.training.checkpoint import load_checkpoint, save_checkpoint
+from autoencoder_hpo.training.devices import device_name
 from autoencoder_hpo.training.folds import FoldedTraining, build_training
 from autoencoder_hpo.training.loop import Cancelled, EpochResult, Training, stalled
 from autoencoder_hpo.training.precision import choose_precision
 from autoencoder_hpo.training.prepared import Prepared
 
 log = logging.getLogger(__name__)
-DATABASE_ERRORS = (SQLAlchemyError, optuna.exceptions.StorageInternalError)
+
+VERDICT_S = 5.0
+"""How long a rung waits for the database before the trial goes on unpruned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +90,13 @@ class HandedBack:
     """Stopped on request: the trial waits for the next worker."""
 
 
-Outcome = Complete | Pruned | Failed | HandedBack
+@dataclass(frozen=True, slots=True)
+class Abandoned:
+    """The trial is another worker's by now, and its result counts."""
+
+
+Outcome = Complete | Pruned | Failed | HandedBack | Abandoned
+STATES = {Complete: TrialState.COMPLETE, Pruned: TrialState.PRUNED, Failed: TrialState.FAIL}
 
 
 def run_trial(
@@ -84,86 +109,89 @@ def run_trial(
 ) -> Outcome:
     """Train what the trial suggests and tell the study how it ended.
 
-    No failure of the trial escapes; a database that cannot be reached does.
+    No failure of the trial escapes. An outage of the database is waited out.
+
+    Raises:
+        UnreachableError: the database stayed away; the checkpoint keeps what was trained.
+        StudyError: the study was deleted meanwhile.
     """
     deadline = math.inf
     if claimed.seconds_left is not None:
         deadline = time.monotonic() + claimed.seconds_left
-    with kept_alive(opened, claimed.trial):
-        outcome = _outcome(
-            lambda: TrialRun(opened, claimed.trial, data, place).train(
-                lambda: cancelled() or time.monotonic() > deadline
-            )
+    with Reporter(opened, claimed.trial_id, place.worker) as reporter:
+        run = TrialRun(opened, claimed, data, place, reporter)
+        outcome = run.train(
+            lambda: cancelled() or reporter.called_off or time.monotonic() > deadline
         )
-        _tell(opened, claimed.trial, outcome, place)
-    return outcome
-
-
-def _outcome(train: Callable[[], Outcome]) -> Outcome:
-    try:
-        return train()
-    except Cancelled:
-        return HandedBack()
-    except DATABASE_ERRORS:
-        raise
-    except torch.OutOfMemoryError as error:
-        return Pruned(f"out of memory on the device: {_first_line(error)}", infeasible=True)
-    except AutoencoderHpoError as error:
-        return Failed(str(error), "")
-    except Exception as error:  # whatever it is, the worker goes on with the next trial
-        if "can't allocate memory" in str(error):  # the CPU's allocator raises RuntimeError
-            return Pruned(f"out of memory: {_first_line(error)}", infeasible=True)
-        return Failed(f"{type(error).__name__}: {_first_line(error)}", traceback.format_exc())
-
-
-def _tell(opened: OpenStudy, trial: Trial, outcome: Outcome, place: Place) -> None:
-    if not is_mine(opened, trial, place.worker):
-        log.warning("trial %d was taken over by another worker; its result stands", trial.number)
-        return
-    match outcome:
-        case Complete(value):
-            opened.optuna.tell(trial, value)
-        case Pruned(reason, infeasible):
-            trial.set_user_attr(REASON, reason)
-            if infeasible:  # a constraint is what TPE learns from; a FAIL it ignores (R8, R21)
-                trial.set_constraint("trainable", 1.0)
-            opened.optuna.tell(trial, state=TrialState.PRUNED)
-        case Failed(reason, trace):
-            trial.set_user_attr(REASON, reason)
-            trial.set_user_attr("traceback", trace)
-            note_failure(opened, trial._trial_id, reason)
-            opened.optuna.tell(trial, state=TrialState.FAIL)
-        case HandedBack():
-            hand_back(opened, trial._trial_id)
-            return
-        case _:
-            assert_never(outcome)
-    with suppress(OSError):  # no longer needed; `delete` removes what stays
-        _directory(opened, trial, place).joinpath(CHECKPOINT).unlink()
+        return run.end(outcome, stop=cancelled)
 
 
 class TrialRun:
-    """One trial on its way from a suggestion to an outcome."""
+    """One trial on its way from a suggestion to an outcome.
+
+    What is known of it is collected in `attrs`, and told when it ends.
+    """
 
     def __init__(
-        self, opened: OpenStudy, trial: Trial, data: Sequence[Prepared], place: Place
+        self,
+        opened: OpenStudy,
+        claimed: Claimed,
+        data: Sequence[Prepared],
+        place: Place,
+        reporter: Reporter,
     ) -> None:
         self.opened = opened
-        self.trial = trial
+        self.claimed = claimed
         self.data = data
-        self.config = TrialConfig.model_validate(fill(opened.study.trial, trial).config)
-        self.run = _describe_run(opened, trial, place)
-        self.place = replace(place, threads=self.run["threads"])
+        self.place = place
+        self.reporter = reporter
         self.objective = opened.study.search.objective
+        self.is_rung = is_rung(opened.study)
+        self.judge = Judge(opened, claimed.number)
+        self._values: dict[int, float] = {}
+        self.attrs: dict[str, Any] = {}
+        self.rows: dict[str, Any] = {}
         self.seconds = 0.0
-        self._reported = set(trial.storage.get_trial(trial._trial_id).intermediate_values)
         self._can_save = True
 
+    # ---- from the suggestion to the outcome ---------------------------------------------
+
     def train(self, cancelled: Callable[[], bool]) -> Outcome:
-        self.trial.set_user_attr("config", self.config.model_dump(mode="json"))
-        self.trial.set_user_attr("run", self.run)
-        self.trial.set_user_attr("device", self.run["device"])
-        torch.set_num_threads(self.place.threads)
+        """Draw the trial's config and train it; whatever goes wrong is its outcome."""
+        self._cancelled = cancelled
+        try:
+            self.opened.storage.patiently(self._draw, cancelled)
+            training = self._build()
+            outcome = self._train_epochs(training) or self._finish(training)
+            self._record(training)
+            if isinstance(outcome, Complete | Pruned):
+                self._show(training, outcome)
+            return outcome
+        except Cancelled:
+            return HandedBack()
+        except UnreachableError:
+            raise
+        except torch.OutOfMemoryError as error:
+            return Pruned(f"out of memory on the device: {_first_line(error)}", infeasible=True)
+        except AutoencoderHpoError as error:
+            return Failed(str(error), "")
+        except Exception as error:  # whatever it is, the worker goes on with the next trial
+            if is_outage(error):
+                raise
+            if "can't allocate memory" in str(error):  # the CPU's allocator raises RuntimeError
+                return Pruned(f"out of memory: {_first_line(error)}", infeasible=True)
+            return Failed(f"{type(error).__name__}: {_first_line(error)}", traceback.format_exc())
+
+    def _draw(self) -> None:
+        """Ask the sampler; a trial that was drawn before keeps what it was."""
+        self.opened.trials()  # Optuna's cache learns that there is one more
+        trial = Trial(self.opened.optuna, self.claimed.trial_id)
+        self.config = TrialConfig.model_validate(fill(self.opened.study.trial, trial).config)
+        self.run = trial.user_attrs.get(RUN) or self._describe_run()
+
+    def _build(self) -> Training | FoldedTraining:
+        torch.set_num_threads(self.run["threads"])
+        training: Training | FoldedTraining
         training = build_training(
             self.opened.study.task,
             self.config,
@@ -171,17 +199,29 @@ class TrialRun:
             seed=self.run["seed"],
             precision=self.run["precision"],
             best_by=self.objective,
-            cancelled=cancelled,
+            cancelled=self._cancelled,
+            save=lambda: self._save(training),
         )
-        self._continue(training)
-        outcome = self._train_epochs(training) or self._finish(training)
-        self._show(training, outcome)
-        return outcome
+        self._ended: Pruned | None = None
+        found = self._load(training)
+        self.attrs |= {
+            CONFIG: self.config.model_dump(mode="json"),
+            RUN: self.run,
+            "device": self.run["device"],
+            WORKER: self.place.worker,
+        }
+        trial, worker = self.claimed.trial_id, self.place.worker
+        self.opened.storage.patiently(
+            lambda: begin(self.opened, trial, worker, self.attrs, anew=not found), self._cancelled
+        )
+        if found:
+            self._report(training.history)
+        return training
 
     def _train_epochs(self, training: Training | FoldedTraining) -> Outcome | None:
         """The epochs that are left; None when all of them were trained."""
         started = time.monotonic()
-        while not self._has_stalled(training):
+        while self._ended is None and not self._has_stalled(training):
             result = next(iter(training), None)
             if result is None:
                 return None
@@ -189,55 +229,125 @@ class TrialRun:
             self.seconds += now - started
             started = now
             self._save(training)
-            ended = self._judge(result, training)
-            if ended is not None:
-                return ended
-        return None
+            self._ended = self._judge(result)
+        if self._ended is not None:
+            self._save(training)  # should the database be away, the verdict is not lost
+        return self._ended
 
     def _has_stalled(self, training: Training | FoldedTraining) -> bool:
         patience = self.config.early_stopping
         return bool(patience and stalled(training.history, patience, self.objective))
 
-    def _judge(self, result: EpochResult, training: Training | FoldedTraining) -> Outcome | None:
+    def _judge(self, result: EpochResult) -> Pruned | None:
         """Report the epoch; an outcome when it was the trial's last."""
         if not _finite(result):
-            self._record(training)
             return Pruned(f"the loss was not finite in epoch {result.epoch}", infeasible=True)
         self._report([result])
-        if self.trial.should_prune():
-            self._record(training)
+        if self.is_rung(result.epoch) and self._falls_behind():
             kind = self.opened.study.search.pruner.kind
             return Pruned(f"unpromising after epoch {result.epoch} ({kind} pruner)")
         return None
 
-    def _report(self, results: Sequence[EpochResult]) -> None:
-        """Tell the study; a trial that began elsewhere may have told some epochs already."""
-        for result in results:
-            if result.epoch not in self._reported:
-                self.trial.report(getattr(result, self.objective), result.epoch)
-                self.trial.set_user_attr("val_psnr", result.val_psnr)
+    def _falls_behind(self) -> bool:
+        """What the pruner says; while the database is away, a trial goes on."""
+        if not self.reporter.told(VERDICT_S):
+            return False
+        try:
+            return self.judge.falls_behind(self._values)
+        except Exception as error:
+            if not is_outage(error):
+                raise
+            self.opened.storage.outages.saw()
+            return False
 
-    def _finish(self, training: Training | FoldedTraining) -> Outcome:
+    def _report(self, results: Sequence[EpochResult]) -> None:
+        for result in results:
+            if _finite(result):
+                value = self._values[result.epoch] = getattr(result, self.objective)
+                self.reporter.epoch(result.epoch, value, result.val_psnr)
+
+    def _finish(self, training: Training | FoldedTraining) -> Complete:
         assert training.best is not None, "every finite history has a best epoch"
         scores = training.scores()
-        self.trial.set_user_attr("scores", asdict(scores))
-        self.trial.set_user_attr("best_epoch", training.best.epoch)
-        self._record(training)
+        self.attrs["scores"] = asdict(scores)
+        self.attrs["best_epoch"] = training.best.epoch
         return Complete(getattr(scores, self.objective))
 
     def _record(self, training: Training | FoldedTraining) -> None:
         """What complete and pruned trials keep: curve, size, cost, and the best epoch's PSNR."""
-        self.trial.set_user_attr("parameters", training.parameters)
-        self.trial.set_user_attr("seconds", round(self.seconds, 3))
-        self.trial.set_user_attr(
-            "history", [asdict(result) for result in training.history if _finite(result)]
-        )
+        history = [asdict(result) for result in training.history if _finite(result)]
+        self.attrs |= {
+            "parameters": training.parameters,
+            "seconds": round(self.seconds, 3),
+            "history": history,
+        }
         if training.best is not None:
-            psnr, noisy = training.best.val_psnr, self.opened.attr(DATA)["noisy"]["psnr"]
-            self.trial.set_user_attr("val_psnr", psnr)
-            self.trial.set_user_attr("psnr_gain", None if noisy is None else psnr - noisy)
+            psnr, noisy = training.best.val_psnr, self.opened.data["noisy"]["psnr"]
+            self.attrs["val_psnr"] = psnr
+            self.attrs["psnr_gain"] = None if noisy is None else psnr - noisy
 
-    # ---- files: useful, but never worth a trial's result -------------------------------
+    # ---- telling ------------------------------------------------------------------------
+
+    def end(self, outcome: Outcome, stop: Callable[[], bool]) -> Outcome:
+        """Tell the study; returns what became of the trial."""
+        opened, trial, worker = self.opened, self.claimed.trial_id, self.place.worker
+        if isinstance(outcome, HandedBack | Abandoned):
+            opened.storage.patiently(lambda: hand_back(opened, trial, worker), stop)
+            return self._of_another(self.reporter.standing) or outcome
+        if isinstance(outcome, Failed):
+            opened.storage.patiently(lambda: note_failure(opened, self._as_told(outcome)), stop)
+        epochs = self.reporter.take_untold()
+        attrs = self.attrs | _reasons(outcome)
+        system = dict(self.rows)
+        if isinstance(outcome, Failed) or (isinstance(outcome, Pruned) and outcome.infeasible):
+            system["constraints:trainable"] = 1.0  # what TPE learns from (R8, R21)
+        value = self._value(outcome)
+        standing = opened.storage.patiently(
+            lambda: settle(
+                opened, trial, worker, STATES[type(outcome)], value,
+                epochs=epochs, attrs=attrs, system=system,
+            ),
+            stop,
+        )  # fmt: skip
+        other = self._of_another(standing)
+        if other is None or standing.state not in ("RUNNING", "WAITING"):
+            with suppress(OSError):  # no longer needed; `delete` removes what stays
+                self._path(CHECKPOINT).unlink()
+        return other or outcome
+
+    def _of_another(self, standing: Standing) -> Abandoned | None:
+        match standing.owner:
+            case "gone":
+                raise StudyError(
+                    f"study {self.opened.name}",
+                    [f"it was deleted while this worker trained its trial {self.claimed.number}"],
+                )
+            case "other":
+                number = self.claimed.number
+                log.warning("trial %d was taken over by another worker; its result stands", number)
+                return Abandoned()
+            case "mine":
+                return None
+            case _ as never:
+                assert_never(never)
+
+    def _value(self, outcome: Outcome) -> float | None:
+        """A pruned trial is worth its last epoch, as Optuna has it."""
+        if isinstance(outcome, Complete):
+            return outcome.value
+        history = self.attrs.get("history")
+        if isinstance(outcome, Pruned) and history:
+            return float(history[-1][self.objective])
+        return None
+
+    def _as_told(self, outcome: Outcome) -> FrozenTrial:
+        """The trial as it will be when it is told."""
+        told = self.opened.storage.rdb.get_trial(self.claimed.trial_id)
+        told.user_attrs |= self.attrs | _reasons(outcome)
+        told.state = STATES[type(outcome)]
+        return told
+
+    # ---- files: useful, but never worth a trial's result --------------------------------
 
     @property
     def _identity(self) -> dict[str, Any]:
@@ -250,81 +360,85 @@ class TrialRun:
             "precision": self.run["precision"],
         }
 
-    def _continue(self, training: Training | FoldedTraining) -> None:
+    def _load(self, training: Training | FoldedTraining) -> bool:
+        """Go on from the checkpoint; returns whether there was one."""
         path = self._path(CHECKPOINT)
         if not path.exists():
-            return
+            return False
         try:
             state = load_checkpoint(path, config=self._identity)
         except CheckpointError as error:
             log.warning("%s; the trial starts from its first epoch", error)
-            return
+            return False
         self.seconds = state.pop("seconds")
+        ended = state.pop("ended")
+        self._ended = None if ended is None else Pruned(**ended)
         training.load_state_dict(state)
-        self._report(training.history)
+        return True
 
     def _save(self, training: Training | FoldedTraining) -> None:
-        if not self._can_save:
+        if not self._can_save or self.reporter.standing.owner != "mine":
             return
-        state = {**training.state_dict(), "seconds": self.seconds}
+        ended = None if self._ended is None else asdict(self._ended)
+        state = {**training.state_dict(), "seconds": self.seconds, "ended": ended}
         try:
             path = self._path(CHECKPOINT)
             path.parent.mkdir(parents=True, exist_ok=True)
             save_checkpoint(path, state, config=self._identity)
         except OSError as error:
             self._can_save = False
-            log.warning("no checkpoint for trial %d: %s", self.trial.number, error)
+            log.warning("no checkpoint for trial %d: %s", self.claimed.number, error)
 
     def _show(self, training: Training | FoldedTraining, outcome: Outcome) -> None:
         """What the dashboard shows of the trial, and the same picture in its folder."""
         probes = choose_probes(self.data[0])
-        sheet = show_trial(
-            self.opened,
-            self.trial._trial_id,
-            store=open_store(self.place.settings),
-            probes=probes,
-            restored=probes.crops_of(training.restore()) if training.best else None,
-            state="complete" if isinstance(outcome, Complete) else "pruned",
-            reason=outcome.reason if isinstance(outcome, Pruned) else None,
-        )
-        if sheet is None:
+        restored = probes.crops_of(training.restore()) if training.best else None
+        store = open_store(self.place.settings)
+
+        def show() -> Shown:
+            told = self._as_told(outcome)
+            return show_trial(self.opened, told, store=store, probes=probes, restored=restored)
+
+        shown = self.opened.storage.patiently(show, self._cancelled)
+        self.rows |= shown.rows
+        if shown.no_pictures is not None:
+            self.attrs[NO_PICTURES] = shown.no_pictures
+        if shown.sheet is None:
             return
         try:
-            save_picture(self._path(PANEL), sheet)
-            self.trial.set_user_attr("picture", str(self._path(PANEL)))
+            save_picture(self._path(PANEL), shown.sheet)
+            self.attrs["picture"] = str(self._path(PANEL))
         except OSError as error:
-            log.warning("no picture for trial %d: %s", self.trial.number, error)
+            log.warning("no picture for trial %d: %s", self.claimed.number, error)
 
     def _path(self, name: str) -> Path:
-        return _directory(self.opened, self.trial, self.place) / name
+        uid, study = self.opened.data["uid"], self.opened.study.name
+        return trial_directory(self.place.settings, study, uid, self.claimed.number) / name
+
+    def _describe_run(self) -> dict[str, Any]:
+        """What the trial is trained with; a trial that goes on keeps what it began with.
+
+        The thread count is part of it: one and two threads round differently.
+        """
+        return {
+            "seed": seed_for(self.opened.study.search.seed, "trial", self.claimed.number),
+            "device": device_name(self.place.device),
+            "cpu": cpu_name(),
+            "threads": self.place.threads,
+            "precision": choose_precision(self.place.device),
+            "versions": versions(),
+            "git": git_state(),
+            "data_hash": self.opened.data["hash"],
+        }
 
 
-def _describe_run(opened: OpenStudy, trial: Trial, place: Place) -> dict[str, Any]:
-    """What the trial is trained with; a trial that goes on keeps what it began with.
-
-    The thread count is part of it: one and two threads round differently.
-    """
-    begun = trial.user_attrs.get("run")
-    if begun is not None:
-        return dict(begun)
-    return {
-        "seed": seed_for(opened.study.search.seed, "trial", trial.number),
-        "device": _device_name(place.device),
-        "threads": place.threads,
-        "precision": choose_precision(place.device),
-        "versions": versions(),
-        "git": git_state(),
-        "data_hash": opened.attr(DATA)["hash"],
-    }
-
-
-def _device_name(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-
-
-def _directory(opened: OpenStudy, trial: Trial, place: Place) -> Path:
-    uid = opened.attr(DATA)["uid"]
-    return trial_directory(place.settings, opened.study.name, uid, trial.number)
+def _reasons(outcome: Outcome) -> dict[str, str]:
+    match outcome:
+        case Pruned(reason):
+            return {REASON: reason}
+        case Failed(reason, trace):
+            return {REASON: reason, "traceback": trace}
+    return {}
 
 
 def _finite(result: EpochResult) -> bool:

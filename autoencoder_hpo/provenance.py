@@ -30,6 +30,17 @@ def git_state() -> str | None:
     return commit + ("+changes" if _git("status", "--porcelain", "--", ".", folder=folder) else "")
 
 
+@cache
+def cpu_name() -> str:
+    """The processor's model: another one may round differently."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return named[0] if named else platform.processor() or platform.machine()
+
+
 def _git(*words: str, folder: Path) -> str | None:
     try:
         done = subprocess.run(

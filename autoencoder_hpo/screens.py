@@ -10,7 +10,13 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-COLORS = {"done": "green", "running": "cyan", "stopped": "red", "timed out": "yellow"}
+COLORS = {
+    "done": "green",
+    "running": "cyan",
+    "stopped": "red",
+    "paused": "yellow",
+    "timed out": "yellow",
+}
 
 
 def db(value: float | None) -> str:
@@ -43,6 +49,21 @@ def count_line(counts: dict[str, int], budget: dict[str, Any]) -> str:
         f"{done}{of} trials ({counts['complete']} complete, {counts['pruned']} pruned{failed}), "
         f"{counts['running']} running, {counts['waiting']} waiting"
     )
+
+
+def reproduced_screen(
+    epochs: int, identical: bool, best_db: tuple[float, float], differences: list[str]
+) -> RenderableType:
+    """A stored trial against the same one trained again; `best_db`: then and now."""
+    then, now = best_db
+    verdict = (
+        Text(f"identical in all {epochs} epochs", style="green")
+        if identical
+        else Text(f"{epochs} epochs, not identical: best PSNR {now - then:+.3f} dB", style="yellow")
+    )
+    lines = [Text(f"best PSNR {db(then)} then, {db(now)} now"), verdict]
+    lines += [Text(f"differs: {line}") for line in differences]
+    return Group(*lines)
 
 
 def trial_line(record: dict[str, Any]) -> str:
@@ -94,8 +115,9 @@ def summary_screen(summary: dict[str, Any]) -> RenderableType:
         Text.assemble((summary["study"], "bold"), ": ", state_text(summary["state"])),
         Text(count_line(summary["counts"], summary["budget"])),
     ]
-    if summary["stopped"]:
-        lines.append(Text(f"stopped: {summary['stopped']}", style="red"))
+    if summary["halted"]:
+        kind, reason = summary["halted"]["kind"], summary["halted"]["reason"]
+        lines.append(Text(f"{kind}: {reason}", style=COLORS[kind]))
     if summary["seconds_left"]:
         lines.append(Text(f"{duration(summary['seconds_left'])} left"))
     lines.append(scores_table(summary))

@@ -5,8 +5,10 @@ lives in one worker: the same study visits the same points with 1 worker or 4.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
+from functools import cache
 from typing import Any, assert_never
 
 import optuna
@@ -93,14 +95,14 @@ def build_pruner(study: Study) -> BasePruner:
                 percentile.percentile,
                 n_startup_trials=percentile.startup_trials,
                 n_warmup_steps=percentile.warmup_epochs,
-                interval_steps=percentile.interval,
+                interval_steps=percentile.interval or 1,
                 n_min_trials=percentile.min_trials,
             )
         case Median() as median:
             return optuna.pruners.MedianPruner(
                 n_startup_trials=median.startup_trials,
                 n_warmup_steps=median.warmup_epochs,
-                interval_steps=median.interval,
+                interval_steps=median.interval or 1,
                 n_min_trials=median.min_trials,
             )
         case SuccessiveHalving() as halving:
@@ -118,6 +120,34 @@ def build_pruner(study: Study) -> BasePruner:
             assert_never(never)
 
 
+def is_rung(study: Study) -> Callable[[int], bool]:
+    """After which epochs the pruner is asked; at others it could not say yes (R15)."""
+    match study.search.pruner:
+        case NoPruner():
+            return lambda epoch: False
+        case Percentile() | Median() as pruner:
+            warmup, every = pruner.warmup_epochs, pruner.interval
+            if every is None:
+                return lambda epoch: epoch >= warmup and epoch in _spreading(study.task.epochs)
+            return lambda epoch: epoch >= warmup and (epoch - warmup) % every == 0
+        case SuccessiveHalving(min_resource="auto"):  # known only when trials have finished
+            return lambda epoch: True
+        case SuccessiveHalving() | Hyperband() as halving:
+            rungs = {halving.min_resource * halving.reduction_factor**k for k in range(40)}
+            return lambda epoch: epoch in rungs
+        case _ as never:
+            assert_never(never)
+
+
+@cache
+def _spreading(epochs: int) -> frozenset[int]:
+    """1, 2, 3, 4, 5, 7, 9, 12, 15, 19, …: each a quarter more than the one before."""
+    rungs = [1]
+    while rungs[-1] < epochs:
+        rungs.append(max(rungs[-1] + 1, rungs[-1] * 5 // 4))
+    return frozenset(rungs)
+
+
 class PerTrial(BaseSampler):
     """A fresh sampler for every trial, seeded by the trial's number.
 
@@ -127,23 +157,25 @@ class PerTrial(BaseSampler):
     def __init__(self, make: Callable[[int], BaseSampler], seed: int) -> None:
         self._make = make
         self._seed = seed
-        self._made: tuple[int, BaseSampler] | None = None
+        self._made: tuple[int, BaseSampler, Any] | None = None
 
-    def _of(self, trial: FrozenTrial) -> BaseSampler:
+    def _of(self, study: optuna.Study, trial: FrozenTrial) -> tuple[BaseSampler, Any]:
         if self._made is None or self._made[0] != trial.number:
             seed = seed_for(self._seed, "sampler", trial.number) % 2**32
-            self._made = (trial.number, self._make(seed))
-        return self._made[1]
+            self._made = (trial.number, self._make(seed), Lessons(study))
+        return self._made[1:]
 
     def infer_relative_search_space(
         self, study: optuna.Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
-        return self._of(trial).infer_relative_search_space(study, trial)
+        sampler, lessons = self._of(study, trial)
+        return sampler.infer_relative_search_space(lessons, trial)
 
     def sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        return self._of(trial).sample_relative(study, trial, search_space)
+        sampler, lessons = self._of(study, trial)
+        return sampler.sample_relative(lessons, trial, search_space)
 
     def sample_independent(
         self,
@@ -152,10 +184,13 @@ class PerTrial(BaseSampler):
         param_name: str,
         param_distribution: BaseDistribution,
     ) -> Any:
-        return self._of(trial).sample_independent(study, trial, param_name, param_distribution)
+        sampler, lessons = self._of(study, trial)
+        return sampler.sample_independent(lessons, trial, param_name, param_distribution)
 
     def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
-        self._of(trial).before_trial(study, trial)
+        self._made = None  # whoever asks again, after an outage, draws the same
+        sampler, lessons = self._of(study, trial)
+        sampler.before_trial(lessons, trial)
 
     def after_trial(
         self,
@@ -164,7 +199,74 @@ class PerTrial(BaseSampler):
         state: TrialState,
         values: Sequence[float] | None,
     ) -> None:
-        self._of(trial).after_trial(study, trial, state, values)
+        sampler, lessons = self._of(study, trial)
+        sampler.after_trial(lessons, trial, state, values)
+
+
+class Judge:
+    """Asks the pruner about one trial, and reads no more than it must (R15)."""
+
+    def __init__(self, opened: OpenStudy, number: int) -> None:
+        self._opened = opened
+        self._number = number
+        self._complete = -1
+        self._study: Any = None
+
+    def falls_behind(self, values: Mapping[int, float]) -> bool:
+        """Whether to end the trial, whose objective came to these values after these epochs."""
+        self._read()
+        trial = copy(self._study.get_trials()[self._number])
+        trial.intermediate_values = dict(values)
+        return self._opened.optuna.pruner.prune(self._study, trial)
+
+    def _read(self) -> None:
+        """Medians and percentiles compare with complete trials: only a new one is news."""
+        complete = -1
+        if isinstance(self._opened.study.search.pruner, Percentile | Median):
+            sql = "select count(*) from trials where study_id = :study and state = 'COMPLETE'"
+            complete = self._opened.storage.rows(sql, study=self._opened.number)[0][0]
+        if complete < 0 or complete != self._complete:
+            self._study = Lessons(self._opened.optuna)
+            self._complete = complete
+
+
+class Lessons:
+    """A study in which samplers see trials that failed by themselves as infeasible ones.
+
+    TPE ignores a FAIL, and would propose the same again (R8). Trials whose worker was lost too
+    often teach nothing: that is not their parameters' doing. Trials are read once.
+    """
+
+    def __init__(self, study: optuna.Study) -> None:
+        self._study = study
+        self._seen: list[FrozenTrial] | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._study, name)
+
+    def get_trials(
+        self, deepcopy: bool = True, states: Container[TrialState] | None = None
+    ) -> list[FrozenTrial]:
+        return self._get_trials(deepcopy, states)
+
+    def _get_trials(
+        self,
+        deepcopy: bool = True,
+        states: Container[TrialState] | None = None,
+        use_cache: bool = False,
+    ) -> list[FrozenTrial]:
+        if self._seen is None:
+            trials = self._study.get_trials(deepcopy=False)
+            self._seen = [_as_infeasible(trial) for trial in trials]
+        return [trial for trial in self._seen if states is None or trial.state in states]
+
+
+def _as_infeasible(trial: FrozenTrial) -> FrozenTrial:
+    if trial.state is not TrialState.FAIL or not trial.constraints:
+        return trial
+    seen = copy(trial)
+    seen.state = TrialState.PRUNED
+    return seen
 
 
 class _Independent(BaseSampler):

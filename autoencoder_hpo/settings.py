@@ -7,14 +7,18 @@
 | AUTOENCODER_HPO_STORAGE | URL of the study database; left out, the embedded PostgreSQL |
 | AUTOENCODER_HPO_STORAGE_PASSWORD_FILE | a file with the database password |
 | AUTOENCODER_HPO_DATA | where relative data paths are looked up on this machine |
+| AUTOENCODER_HPO_GRACE | seconds of silence after which a trial has lost its worker (60) |
 """
 
+import math
 import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from autoencoder_hpo.errors import DiskError, StorageError
+from autoencoder_hpo.errors import DiskError, SettingError, StorageError
+
+GRACE_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,7 @@ class Settings:
     data: Path | None
     artifacts: str | None = None
     """The artifact store; left out, a directory in `home`."""
+    grace: float = GRACE_S
 
     @property
     def postgres(self) -> Path:
@@ -68,6 +73,7 @@ def settings() -> Settings:
         password_file=_path("AUTOENCODER_HPO_STORAGE_PASSWORD_FILE"),
         data=_path("AUTOENCODER_HPO_DATA"),
         artifacts=os.environ.get("AUTOENCODER_HPO_ARTIFACTS") or None,
+        grace=_seconds("AUTOENCODER_HPO_GRACE", GRACE_S),
     )
 
 
@@ -93,6 +99,17 @@ def make_directory(path: Path) -> Path:
 def _path(variable: str) -> Path | None:
     value = os.environ.get(variable)
     return Path(value).expanduser().absolute() if value else None
+
+
+def _seconds(variable: str, default: float) -> float:
+    text = os.environ.get(variable) or str(default)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 1 <= seconds <= 86_400:
+        raise SettingError(f"{variable} is {text!r}; give seconds, from 1 to 86400, such as 60")
+    return seconds
 
 
 def _user_data() -> Path:

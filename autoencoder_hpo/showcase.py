@@ -1,7 +1,7 @@
 """Putting pictures, plots and notes into the study, where the dashboard finds them.
 
-Trials get theirs from the worker that trained them, before it tells the study: Optuna takes no
-artifacts for finished trials. The study's own are made anew by whichever worker gets there.
+Trials get theirs from the worker that trained them: the files first, then their rows together
+with the trial's result. The study's own are made anew by whichever worker gets there.
 Nothing here is worth a trial's result: what cannot be stored is said, and the trial goes on.
 """
 
@@ -9,11 +9,11 @@ import io
 import json
 import logging
 from collections.abc import Sequence
-from functools import partial
+from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from optuna.artifacts.exceptions import ArtifactNotFound
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 from PIL import Image
 from torch import Tensor
 
@@ -27,7 +27,7 @@ from autoencoder_hpo.artifacts import (
     gallery_artifact,
     trial_artifact,
 )
-from autoencoder_hpo.ledger import DATA, OpenStudy
+from autoencoder_hpo.ledger import OpenStudy
 from autoencoder_hpo.notes import study_note, trial_note
 from autoencoder_hpo.pictures import Row, curves, gallery, pixels, restoration, strip, unstrip
 from autoencoder_hpo.probes import Probes
@@ -47,81 +47,73 @@ PIECE = 50_000  # characters of a text in one attribute
 # ---- a trial ---------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a trial shows: the picture of its restorations, and what the study must know of it."""
+
+    sheet: Image.Image | None
+    rows: dict[str, str]
+    no_pictures: str | None
+
+
 def show_trial(
     opened: OpenStudy,
-    trial_id: int,
+    trial: FrozenTrial,
     *,
     store: ArtifactStore,
     probes: Probes,
     restored: Tensor | None,
-    state: str,
-    reason: str | None,
-) -> Image.Image | None:
-    """Store a trial's pictures and its note; returns the picture of its restorations.
+) -> Shown:
+    """Store a trial's pictures and its note.
 
     Args:
+        trial: as it is about to be told.
         restored: the probes' crops as its best epoch restores them, [P, C, h, w]; None when it
             has no finite epoch.
     """
-    record = _record(opened, trial_id, state, reason)
-    noisy = opened.attr(DATA)["noisy"]
-    keep = partial(_keep_trial_picture, opened, trial_id, record["number"], store)
-    sheet, pictures = None, []
+    record = trial_record(trial)
+    data = opened.data
+    sheet, refused = None, None
+    rows: dict[str, str] = {}
+
+    def keep(file: str, picture: Image.Image) -> None:
+        artifact = trial_artifact(data["uid"], trial.number, file)
+        store.write(artifact, _png(picture))
+        rows.update([_artifact_row(artifact, file)])
+
     try:
         if restored is not None:
-            sheet = restoration(probes, restored, _captions(noisy["psnr"], record))
-            pictures.append(keep(PANEL, sheet))
-            crops = trial_artifact(opened.attr(DATA)["uid"], record["number"], CROPS)
+            sheet = restoration(probes, restored, _captions(data["noisy"]["psnr"], record))
+            keep(PANEL, sheet)
+            crops = trial_artifact(data["uid"], trial.number, CROPS)
             store.write(crops, _png(strip(pixels(restored))))
         if record["history"]:
-            pictures.append(keep(CURVES, curves(record["history"], noisy)))
+            keep(CURVES, curves(record["history"], data["noisy"]))
     except Exception as error:  # stores raise errors of their own: full, missing, not allowed
-        record["no_pictures"] = " ".join(str(error).split()) or type(error).__name__
-        opened.storage.optuna.set_trial_user_attr(trial_id, NO_PICTURES, record["no_pictures"])
-        log.warning("no pictures of trial %d: %s", record["number"], record["no_pictures"])
-    _write_trial_note(opened, trial_id, record, pictures)
-    return sheet
+        refused = " ".join(str(error).split()) or type(error).__name__
+        log.warning("no pictures of trial %d: %s", trial.number, refused)
+    artifacts = [key.removeprefix("artifacts:") for key in rows]
+    _write_trial_note(opened, trial._trial_id, {**record, "no_pictures": refused}, artifacts)
+    return Shown(sheet, rows, refused)
 
 
-def note_failure(opened: OpenStudy, trial_id: int, reason: str) -> None:
+def note_failure(opened: OpenStudy, trial: FrozenTrial) -> None:
     """The note of a trial that has nothing to show."""
-    _write_trial_note(opened, trial_id, _record(opened, trial_id, "failed", reason), [])
+    _write_trial_note(opened, trial._trial_id, trial_record(trial), [])
 
 
 def _write_trial_note(
     opened: OpenStudy, trial_id: int, record: dict[str, Any], pictures: list[str]
 ) -> None:
     shown = [f"{artifact}.png" for artifact in pictures]
-    note = trial_note(record, opened.attr(DATA)["noisy"]["psnr"], shown)
+    note = trial_note(record, opened.data["noisy"]["psnr"], shown)
     _write_note(opened, f"dashboard:{trial_id}:", note)
-
-
-def _record(opened: OpenStudy, trial_id: int, state: str, reason: str | None) -> dict[str, Any]:
-    """The record that the trial is about to have."""
-    record = trial_record(opened.storage.rdb.get_trial(trial_id))
-    return {**record, "state": state, "reason": reason}
 
 
 def _captions(noisy_psnr: float | None, record: dict[str, Any]) -> dict[str, str]:
     restored = (record["scores"] or {}).get("val_psnr")
     known = {"noisy": noisy_psnr, "restored": restored}
     return {title: f"{value:.1f} dB" for title, value in known.items() if value is not None}
-
-
-def _keep_trial_picture(
-    opened: OpenStudy,
-    trial_id: int,
-    number: int,
-    store: ArtifactStore,
-    file: str,
-    picture: Image.Image,
-) -> str:
-    """The file first and its row after: Optuna's own order leaves rows of files that never came."""
-    artifact = trial_artifact(opened.attr(DATA)["uid"], number, file)
-    store.write(artifact, _png(picture))
-    key, row = _artifact_row(artifact, file)
-    opened.storage.optuna.set_trial_system_attr(trial_id, key, row)
-    return artifact
 
 
 def _artifact_row(artifact: str, file: str) -> tuple[str, str]:
@@ -155,13 +147,12 @@ def refresh(opened: OpenStudy, *, store: ArtifactStore, probes: Probes, last: bo
             return
         turn = shown["turn"] + 1
         _show_study(opened, store, probes, turn)
-        mark = {"finished": finished, "at": now, "turn": turn}
-        opened.optuna.set_user_attr(SHOWN, mark)
+        opened.set_attrs(**{SHOWN: {"finished": finished, "at": now, "turn": turn}})
 
 
 def _show_study(opened: OpenStudy, store: ArtifactStore, probes: Probes, turn: int) -> None:
     records = [trial_record(trial) for trial in opened.trials() if trial.state.is_finished()]
-    noisy = opened.attr(DATA)["noisy"]["psnr"]
+    noisy = opened.data["noisy"]["psnr"]
     _write_plot(opened, HISTORY_PLOT, plots.history(records, noisy))
     _write_plot(opened, SIZES_PLOT, plots.sizes(records, noisy))
     pictures = []
@@ -179,15 +170,15 @@ def _keep_gallery(opened: OpenStudy, store: ArtifactStore, probes: Probes) -> li
     best = _best_rows(opened, store, probes)
     if not best:
         return []
-    data, study = opened.attr(DATA), opened.optuna._study_id
+    data = opened.data
     known: list[Row] = [
         ("clean", "", probes.clean),
         ("noisy", db(data["noisy"]["psnr"]), probes.noisy),
     ]
     artifact = gallery_artifact(data["uid"])
     store.write(artifact, _png(gallery([*known, *best])))
-    key, row = _artifact_row(artifact, GALLERY)
-    opened.storage.optuna.set_study_system_attr(study, key, row)
+    row = dict([_artifact_row(artifact, GALLERY)])
+    opened.storage.write_attrs("study_system", opened.number, row)
     return [artifact]
 
 
@@ -196,7 +187,7 @@ def _best_rows(opened: OpenStudy, store: ArtifactStore, probes: Probes) -> Seque
     complete.sort(key=lambda trial: -trial.user_attrs["val_psnr"])
     rows: list[Row] = []
     for trial in complete[:BEST]:
-        artifact = trial_artifact(opened.attr(DATA)["uid"], trial.number, CROPS)
+        artifact = trial_artifact(opened.data["uid"], trial.number, CROPS)
         try:
             with store.open_reader(artifact) as file, Image.open(file) as picture:
                 crops = unstrip(picture, len(probes.index))
@@ -212,24 +203,31 @@ def _best_rows(opened: OpenStudy, store: ArtifactStore, probes: Probes) -> Seque
 
 
 def _write_note(opened: OpenStudy, prefix: str, text: str) -> None:
-    study = opened.optuna._study_id
-    attrs = opened.storage.optuna.get_study_system_attrs(study)
-    _write_pieces(opened, f"{prefix}note_str:", text, attrs)
-    version = attrs.get(f"{prefix}note_ver", 0) + 1
-    opened.storage.optuna.set_study_system_attr(study, f"{prefix}note_ver", version)
+    pieces = _pieces(opened, f"{prefix}note_str:", text)
+    before = _stored(opened, f"{prefix}note_ver").get(f"{prefix}note_ver", 0)
+    pieces[f"{prefix}note_ver"] = before + 1
+    opened.storage.write_attrs("study_system", opened.number, pieces)
 
 
 def _write_plot(opened: OpenStudy, name: str, figure: dict[str, Any]) -> None:
-    attrs = opened.storage.optuna.get_study_system_attrs(opened.optuna._study_id)
-    _write_pieces(opened, f"dashboard:plot_data:{name}:", json.dumps(figure), attrs)
+    pieces = _pieces(opened, f"dashboard:plot_data:{name}:", json.dumps(figure))
+    opened.storage.write_attrs("study_system", opened.number, pieces)
 
 
-def _write_pieces(opened: OpenStudy, prefix: str, text: str, attrs: dict[str, Any]) -> None:
+def _pieces(opened: OpenStudy, prefix: str, text: str) -> dict[str, Any]:
     """Text in numbered attributes; those that a longer text has left are emptied."""
-    pieces = [text[start : start + PIECE] for start in range(0, len(text), PIECE)]
-    before = sum(key.startswith(prefix) for key in attrs)
-    pieces += [""] * (before - len(pieces))
-    for number, piece in enumerate(pieces):
-        key = f"{prefix}{number}"
-        if attrs.get(key) != piece:
-            opened.storage.optuna.set_study_system_attr(opened.optuna._study_id, key, piece)
+    left = dict.fromkeys(_stored(opened, prefix), "")
+    starts = range(0, len(text), PIECE)
+    return left | {f"{prefix}{n}": text[at : at + PIECE] for n, at in enumerate(starts)}
+
+
+def _stored(opened: OpenStudy, prefix: str) -> dict[str, Any]:
+    """The study's own attributes of Optuna's whose names begin so."""
+    found = opened.storage.rows(
+        "select key, value_json from study_system_attributes "
+        "where study_id = :study and substr(key, 1, :length) = :prefix",
+        study=opened.number,
+        length=len(prefix),
+        prefix=prefix,
+    )
+    return {key: json.loads(value) for key, value in found}

@@ -7,24 +7,24 @@ from optuna.trial import FrozenTrial, TrialState
 
 from autoencoder_hpo.claims import REASON, WORKER
 from autoencoder_hpo.errors import StudyError
-from autoencoder_hpo.ledger import DATA, DEADLINE, OpenStudy, count
+from autoencoder_hpo.ledger import DEADLINE, OpenStudy, count
 
-State = Literal["new", "running", "waiting", "done", "timed out", "stopped"]
+State = Literal["new", "running", "waiting", "done", "timed out", "paused", "stopped"]
 
 
 def summary(opened: OpenStudy) -> dict[str, Any]:
     """The study in one mapping: study, state, counts, budget, best and the noisy input's score."""
-    best = opened.best()
+    best, halt = opened.best(), opened.halt()
     return {
         "study": opened.name,
         "state": state(opened),
-        "stopped": opened.stopped(),
+        "halted": None if halt is None else asdict(halt),
         "counts": asdict(count(opened.trials())),
         "budget": asdict(opened.budget()),
         "seconds_left": seconds_left(opened),
         "objective": opened.study.search.objective,
-        "noisy": opened.attr(DATA)["noisy"],
-        "images": opened.attr(DATA)["counts"],
+        "noisy": opened.data["noisy"],
+        "images": opened.data["counts"],
         "best": None if best is None else best_record(best),
     }
 
@@ -33,8 +33,9 @@ def state(opened: OpenStudy) -> State:
     counts = count(opened.trials())
     budget = opened.budget()
     left = seconds_left(opened)
-    if opened.stopped():
-        return "stopped"
+    halt = opened.halt()
+    if halt is not None:
+        return halt.kind
     if counts.running:
         return "running"
     if budget.trials is not None and counts.finished >= budget.trials:

@@ -1,25 +1,36 @@
 """The trial database: opening it safely, from any number of processes at once."""
 
 import hashlib
+import json
+import random
+import threading
+import time
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, TypeVar
 
 import optuna
 import sqlalchemy
 from optuna.storages import BaseStorage, RDBStorage
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.orm import scoped_session, sessionmaker
+from sqlalchemy.pool import NullPool
 
 from autoencoder_hpo.errors import StorageError
+from autoencoder_hpo.outages import Outages, wait_out
 from autoencoder_hpo.postgres import start_embedded
 from autoencoder_hpo.settings import Settings
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)  # we print our own lines
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+T = TypeVar("T")
+Owner = Literal["trial_user", "trial_system", "study_user", "study_system"]
 
+FROZEN_S = 20
+"""A process that stands still within a transaction loses it, and its locks, after this long."""
 POOL = {
     "pool_pre_ping": True,  # a connection that was dropped is replaced, not noticed (R6)
     "pool_recycle": 600,
@@ -31,8 +42,10 @@ CONNECT = {
     "keepalives_idle": 30,
     "keepalives_interval": 10,
     "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,  # milliseconds: a host that vanished is noticed
     "application_name": "autoencoder-hpo",
-    "options": "-c timezone=UTC",  # a session elsewhere misreads heartbeats (R4)
+    # A session elsewhere misreads heartbeats (R4).
+    "options": f"-c timezone=UTC -c idle_in_transaction_session_timeout={FROZEN_S}s",
 }
 OPTUNA_TABLE = "version_info"
 
@@ -44,6 +57,11 @@ class Storage:
     shown: str
     rdb: RDBStorage
     optuna: BaseStorage
+    grace: float
+    """Seconds without a beat after which a trial is taken to have lost its worker."""
+    outages: Outages = field(default_factory=Outages)
+    _connection: Connection | None = None
+    _alone: threading.RLock = field(default_factory=threading.RLock)
 
     @property
     def engine(self) -> Engine:
@@ -53,6 +71,37 @@ class Storage:
     def is_server(self) -> bool:
         return bool(self.engine.dialect.name == "postgresql")
 
+    def patiently(self, do: Callable[[], T], stop: Callable[[], bool] = lambda: False) -> T:
+        """Do this, again while the database is away. Raises UnreachableError as `wait_out` does."""
+        return wait_out(do, self.outages, shown=self.shown, stop=stop)
+
+    # ---- reading and writing past Optuna, which takes a statement or five for each value ----
+
+    def rows(self, sql: str, **values: Any) -> list[Any]:
+        """What one statement answers."""
+        with self._connected() as connection:
+            found = connection.execute(sqlalchemy.text(sql), values)
+            return list(found) if found.returns_rows else []
+
+    def write_many(self, sql: str, values: list[dict[str, Any]]) -> None:
+        """One statement for each of these sets of values."""
+        if values:
+            with self._connected() as connection:
+                connection.execute(sqlalchemy.text(sql), values)
+
+    def write_attrs(self, owner: Owner, number: int, attrs: Mapping[str, Any]) -> None:
+        """Set attributes of a trial or a study, as Optuna would one by one."""
+        column = f"{owner.split('_')[0]}_id"
+        self.write_many(
+            f"insert into {owner}_attributes ({column}, key, value_json) "
+            "values (:number, :key, :value) "
+            f"on conflict ({column}, key) do update set value_json = excluded.value_json",
+            [{"number": number, "key": k, "value": json.dumps(v)} for k, v in attrs.items()],
+        )
+
+    def _connected(self) -> Any:
+        return nullcontext(self._connection) if self._connection else self.engine.begin()
+
     def now(self) -> float:
         """The database's clock, in seconds since 1970: the only clock that is shared."""
         sql = (
@@ -60,40 +109,86 @@ class Storage:
             if self.is_server
             else "(julianday('now') - 2440587.5) * 86400.0"
         )
-        with self.engine.connect() as connection:
-            return float(connection.execute(sqlalchemy.text(f"select {sql}")).scalar_one())
+        return float(self.rows(f"select {sql}")[0][0])
 
     def studies(self) -> list[tuple[int, str]]:
         """Number and name of every study, oldest first. Optuna's own list reads all attributes."""
-        sql = sqlalchemy.text("select study_id, study_name from studies order by study_id")
-        with self.engine.connect() as connection:
-            return [(int(number), str(name)) for number, name in connection.execute(sql)]
+        found = self.rows("select study_id, study_name from studies order by study_id")
+        return [(int(number), str(name)) for number, name in found]
+
+    # ---- one at a time ------------------------------------------------------------------
+
+    @contextmanager
+    def transaction(self, lock: str) -> Iterator["Storage"]:
+        """All that is done with what this yields, or nothing, while nobody else holds the lock.
+
+        The lock and the writing share a connection. Whoever is killed, frozen or cut off in the
+        middle has therefore written nothing and holds nobody up. Who waits for the lock holds no
+        connection. SQLite serves one process, whose threads take turns.
+        """
+        if not self.is_server:
+            with self._alone:
+                yield self
+            return
+        pause = 0.02
+        while True:
+            with self.engine.begin() as connection:
+                if _advisory_lock(connection, lock, wait=False):
+                    yield self._within(connection)
+                    return
+            time.sleep(random.uniform(0, pause))
+            pause = min(1.0, pause * 1.5)
+
+    @contextmanager
+    def writing(self) -> Iterator["Storage"]:
+        """All that is done with what this yields, or nothing."""
+        if not self.is_server:
+            with self._alone:
+                yield self
+            return
+        with self.engine.begin() as connection:
+            yield self._within(connection)
 
     @contextmanager
     def locked(self, name: str, *, wait: bool = True) -> Iterator[bool]:
         """Hold the lock of this name: one process on any machine at a time.
 
-        The lock goes with its connection, so a killed process frees it. SQLite serves one
-        process and needs none. Without `wait`, yields whether the lock was free.
+        For long work, which is done on other connections. The lock goes with its own, so a
+        killed process frees it. Without `wait`, yields whether the lock was free.
         """
         if not self.is_server:
             yield True
             return
         with self.engine.begin() as connection:
+            connection.execute(
+                sqlalchemy.text("set local idle_in_transaction_session_timeout = '5min'")
+            )
             yield _advisory_lock(connection, name, wait=wait)
 
+    def _within(self, connection: Connection) -> "Storage":
+        """The same storage, Optuna's part of it too, on a connection in a transaction."""
+        rdb = object.__new__(RDBStorage)  # a copy would make an engine of its own
+        rdb.__dict__.update(self.rdb.__dict__)
+        session = sessionmaker(bind=connection, join_transaction_mode="create_savepoint")
+        rdb.scoped_session = scoped_session(session)
+        return replace(self, rdb=rdb, optuna=rdb, _connection=connection)
 
-def open_storage(url: str | None, settings: Settings) -> Storage:
+
+def open_storage(url: str | None, settings: Settings, *, pooled: bool = True) -> Storage:
     """Open the database at `url`, or that of the settings, or the embedded one.
 
     Creates Optuna's tables in an empty database, also when several processes ask at once (R1).
+
+    Args:
+        pooled: keep connections for the next statement. Without, as in workers, a process that
+            trains has none, and a server's hundred serve any number of workers (R17).
 
     Raises:
         StorageError: no such server, wrong password, or a database that is not ours.
     """
     target, shown = _target(url, settings)
     with _said_in_one_line(target, shown):
-        return _open(target, shown)
+        return _open(target, shown, settings.grace, pooled=pooled)
 
 
 def _target(url: str | None, settings: Settings) -> tuple[URL, str]:
@@ -169,25 +264,25 @@ def _schema_held(url: URL, shown: str) -> Iterator[bool]:
     engine.dispose()
 
 
-def _rdb(url: URL, *, any_version: bool = False) -> RDBStorage:
+def _rdb(url: URL, *, any_version: bool = False, pooled: bool = True) -> RDBStorage:
     return RDBStorage(
         url.render_as_string(hide_password=False),
-        engine_kwargs=_engine_args(url),
+        engine_kwargs=_engine_args(url, pooled=pooled),
         skip_compatibility_check=any_version,
     )
 
 
-def _engine_args(url: URL) -> dict[str, Any]:
-    if url.get_backend_name() == "postgresql":
-        return {**POOL, "connect_args": CONNECT}
-    return {}
+def _engine_args(url: URL, *, pooled: bool = True) -> dict[str, Any]:
+    if url.get_backend_name() != "postgresql":
+        return {}
+    return {**(POOL if pooled else {"poolclass": NullPool}), "connect_args": CONNECT}
 
 
-def _open(url: URL, shown: str) -> Storage:
+def _open(url: URL, shown: str, grace: float, *, pooled: bool) -> Storage:
     with _schema_held(url, shown):
-        rdb = _rdb(url)
+        rdb = _rdb(url, pooled=pooled)
     # Public, and the only way to the cache that keeps a thousand trials from being read again.
-    return Storage(shown, rdb, optuna.storages.get_storage(rdb))
+    return Storage(shown, rdb, optuna.storages.get_storage(rdb), grace)
 
 
 def _advisory_lock(connection: Connection, name: str, *, wait: bool = True) -> bool:

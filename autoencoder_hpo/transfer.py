@@ -55,26 +55,24 @@ def import_study(storage: Storage, path: Path) -> OpenStudy:
     """
     content = _read(path)
     name = content["name"]
-    with storage.locked("studies"):
-        if name in names(storage):
+    with storage.transaction("studies") as tx:
+        if name in names(tx):
             raise StudyError(
                 path, [f"a study named {name} exists already in {storage.shown}; delete it first"]
             )
-        _create(storage, path, content)
+        _create(tx, path, content)
     return open_study(storage, name)
 
 
 def _create(storage: Storage, path: Path, content: dict[str, Any]) -> None:
     attributes = dict(content["attributes"])
-    stored = attributes.pop(FILE)
+    stored = attributes[FILE]
     attributes.pop(SHOWN, None)  # the gallery and the plots are made anew here
     file = parse_study(stored["text"], where=str(path), base=stored["base"])
     trials = [_unpack(packed) for packed in content["trials"]]
     study = new_optuna_study(storage, content["name"], file)
-    for key, value in attributes.items():
-        study.set_user_attr(key, value)
+    storage.write_attrs("study_user", study._study_id, attributes)
     study.add_trials(trials)
-    study.set_user_attr(FILE, stored)  # last: without it the study was not finished
 
 
 def _read(path: Path) -> dict[str, Any]:

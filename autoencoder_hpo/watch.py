@@ -6,7 +6,7 @@ It reads the database and nothing else, so workers on other machines show up too
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from optuna.trial import FrozenTrial
@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.live import Live
 
 from autoencoder_hpo.ledger import OpenStudy, open_study
+from autoencoder_hpo.outages import is_outage
 from autoencoder_hpo.screens import live_screen, model_kind, trial_line
 from autoencoder_hpo.status import running, summary, trial_record
 from autoencoder_hpo.storage import Storage
@@ -32,22 +33,40 @@ def watch(
     `heard` gives lines that workers have said since it was asked last.
     """
     watcher = Watcher(opened)
+    away = False
 
-    def say() -> None:
-        for line in (*heard(), *watcher.news()):
-            console.print(line, highlight=False, soft_wrap=True, markup=False)
+    def say(line: str) -> None:
+        console.print(line, highlight=False, soft_wrap=True, markup=False)
 
-    if console.is_terminal:
-        with Live(console=console, refresh_per_second=4, transient=True) as live:
-            while going():
-                say()
+    def look(live: Live | None) -> None:
+        """An outage of the database is told once, and ends nothing here."""
+        nonlocal away
+        for line in heard():
+            say(line)
+        try:
+            for line in watcher.news():
+                say(line)
+            if live is not None:
                 live.update(live_screen(watcher.view()))
-                time.sleep(POLL_S)
-    else:
+        except KeyError:  # the study was deleted; the workers say so
+            return
+        except Exception as error:
+            if not is_outage(error):
+                raise
+            if not away:
+                say("the database does not answer; workers train on and wait for it")
+            away = True
+            return
+        if away:
+            say("the database answers again")
+        away = False
+
+    on_terminal = Live(console=console, refresh_per_second=4, transient=True)
+    with on_terminal if console.is_terminal else nullcontext() as live:
         while going():
-            say()
+            look(live)
             time.sleep(POLL_S)
-    say()
+    look(None)
 
 
 @contextmanager

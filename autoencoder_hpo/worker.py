@@ -5,15 +5,16 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 import torch
 from optuna.trial import FrozenTrial
 
-from autoencoder_hpo.artifacts import open_store
+from autoencoder_hpo.artifacts import open_store, remove_checkpoints
 from autoencoder_hpo.claims import Claimed, Nothing, claim, has_work
-from autoencoder_hpo.errors import DataError, StudyError
+from autoencoder_hpo.errors import DataError, StudyError, UnreachableError
 from autoencoder_hpo.inputs import Inputs, load_inputs, refuse_other_data
 from autoencoder_hpo.ledger import open_study
 from autoencoder_hpo.objective import Place, run_trial
@@ -39,6 +40,7 @@ class StopFlag:
         self._event = threading.Event()
         self._hard = True
         self._signals = 0
+        self._at_once = False
 
     def __call__(self) -> bool:
         return self._event.is_set()
@@ -52,6 +54,15 @@ class StopFlag:
     def asked_twice(self) -> bool:
         return self._signals > 1
 
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Within this, a signal also ends what is being done. Raises KeyboardInterrupt."""
+        self._at_once = True
+        try:
+            yield
+        finally:
+            self._at_once = False
+
     def listen(self, *, hard: bool = True) -> None:
         """Let the signals of this process set the flag."""
         self._hard = hard
@@ -63,6 +74,8 @@ class StopFlag:
         if self._signals > 1 and self._hard:
             os._exit(128 + number)
         self._event.set()
+        if self._at_once:
+            raise KeyboardInterrupt
 
     def follow(self, parent: int) -> None:
         """Stop too when the process that started this one is gone."""
@@ -102,15 +115,30 @@ class Worker:
         Raises:
             StudyError: no such study, or the images here are not its images.
         """
-        bench = Bench(self.storage, name, self.place)
+        bench = self._open(name)
         while not self.stop():
-            match bench.turn(self.stop):
-                case Nothing(why="wait"):
+            match self._turn(bench):
+                case Nothing(why="wait" | "paused"):
                     self.stop.wait(POLL_S)
                 case Nothing() as nothing:
-                    bench.clear()
+                    bench.clear(self.stop)
                     return nothing
         return None
+
+    def _open(self, name: str) -> "Bench":
+        return self.storage.patiently(lambda: Bench(self.storage, name, self.place), self.stop)
+
+    def _turn(self, bench: "Bench") -> Nothing | FrozenTrial | None:
+        """One trial; None when we were asked to stop while the database was away."""
+        try:
+            return bench.turn(self.stop)
+        except KeyboardInterrupt:  # while the images were read: nothing was claimed
+            return None
+        except UnreachableError:
+            if not self.stop():
+                raise
+            log.warning("a trial stays claimed until the database answers; its checkpoint is kept")
+            return None
 
     def serve(self, say: Callable[[str], None]) -> None:
         """Work on every study that has something to do, oldest first, and wait for new ones.
@@ -131,7 +159,7 @@ class Worker:
 
     def _serve_one(self, refused: set[int], say: Callable[[str], None]) -> str | None:
         """One trial of the oldest study that has one for us; None when no study has."""
-        for number, name in self.storage.studies():
+        for number, name in self.storage.patiently(self.storage.studies, self.stop):
             if number in refused:
                 continue
             try:
@@ -147,18 +175,17 @@ class Worker:
     def _visit(self, number: int, name: str) -> str | None:
         bench = self._benches.get(number)
         if bench is None:
-            bench = self._benches[number] = Bench(self.storage, name, self.place)
-        if not has_work(bench.opened):
-            bench.clear()
+            bench = self._benches[number] = self._open(name)
+        if not self.storage.patiently(lambda: has_work(bench.opened), self.stop):
+            bench.clear(self.stop)
             return None
         for other in self._benches.values():  # one study's images in memory at a time
             if other is not bench:
-                other.clear()
-        match bench.turn(self.stop):
-            case Nothing():
-                return None
+                other.clear(self.stop)
+        match self._turn(bench):
             case FrozenTrial() as trial:
                 return f"{name} {trial_line(trial_record(trial))}"
+        return None
 
 
 class Bench:
@@ -171,34 +198,53 @@ class Bench:
 
     def turn(self, stop: StopFlag) -> Nothing | FrozenTrial:
         """Claim one trial and train it."""
-        prepared = self._loaded().prepared
-        match claim(self.opened, self.place.worker):
+        prepared = self._loaded(stop).prepared
+        storage = self.opened.storage
+        match storage.patiently(lambda: claim(self.opened, self.place.worker), stop):
             case Nothing() as nothing:
                 return nothing
-            case Claimed(trial) as claimed:
+            case Claimed() as claimed:
                 outcome = run_trial(self.opened, claimed, prepared, self.place, cancelled=stop)
-                log.info("trial %d: %s", trial.number, outcome)
+                log.info("trial %d: %s", claimed.number, outcome)
                 _release(self.place.device)
-                self._show(last=not has_work(self.opened))
-                return self.opened.storage.rdb.get_trial(trial._trial_id)
+                last = not storage.patiently(lambda: has_work(self.opened), stop)
+                self._show(stop, last=last)
+                return storage.patiently(lambda: storage.rdb.get_trial(claimed.trial_id), stop)
 
-    def clear(self) -> None:
+    def clear(self, stop: StopFlag) -> None:
         """Show what the study has come to, and forget its images."""
         if self._inputs is not None:
-            self._show(last=True)
+            self._show(stop, last=True)
+            self.opened.storage.patiently(self._sweep, stop)
             self._inputs = None
 
-    def _loaded(self) -> Inputs:
+    def _sweep(self) -> None:
+        """Remove what a worker that was thought dead has left of trials that others finished."""
+        finished = {t.number for t in self.opened.trials() if t.state.is_finished()}
+        study, uid = self.opened.study.name, self.opened.data["uid"]
+        remove_checkpoints(self.place.settings, study, uid, finished)
+
+    def _loaded(self, stop: StopFlag) -> Inputs:
         if self._inputs is None:
-            inputs = load_inputs(self.opened.file, self.place.settings, self.place.device)
+            with stop.at_once():
+                inputs = load_inputs(self.opened.file, self.place.settings, self.place.device)
             refuse_other_data(self.opened, inputs)
             self._inputs = inputs
         return self._inputs
 
-    def _show(self, *, last: bool) -> None:
-        probes = choose_probes(self._loaded().prepared[0])
+    def _show(self, stop: StopFlag, *, last: bool) -> None:
+        if self._inputs is None:
+            return
+        probes = choose_probes(self._inputs.prepared[0])
         store = open_store(self.place.settings)
-        refresh(self.opened, store=store, probes=probes, last=last)
+        try:
+            self.opened.storage.patiently(
+                lambda: refresh(self.opened, store=store, probes=probes, last=last), stop
+            )
+        except UnreachableError:
+            raise
+        except Exception as error:  # pictures are not worth a worker
+            log.warning("no pictures of %s: %s", self.opened.name, " ".join(str(error).split()))
 
 
 def worker_id() -> str:

@@ -5,6 +5,7 @@ import io
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,14 @@ from autoencoder_hpo.search import with_search
 from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.storage import Storage, open_storage
 
+GRACE_S = 2.0
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--stock", action="store_true", help="let the faults of tests/faults happen to stock Optuna"
+    )
+
 
 @pytest.fixture(autouse=True)
 def _one_thread() -> None:
@@ -31,7 +40,9 @@ def _one_thread() -> None:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(home=tmp_path / "home", storage=None, password_file=None, data=None)
+    return Settings(
+        home=tmp_path / "home", storage=None, password_file=None, data=None, grace=GRACE_S
+    )
 
 
 @pytest.fixture(scope="session")
@@ -43,7 +54,9 @@ def server() -> str:
     """
     folder = Path(tempfile.mkdtemp(prefix="hpo-pg-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)  # runs after the server's stop
-    return start_embedded(folder / "data")
+    url = start_embedded(folder / "data")
+    time.sleep(GRACE_S)  # nobody is taken for dead while a server is young
+    return url
 
 
 @pytest.fixture

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import optuna
 import torch
 import yaml
 
+from autoencoder_hpo.claims import Claimed
 from autoencoder_hpo.inputs import Inputs, load_inputs
 from autoencoder_hpo.ledger import OpenStudy
 from autoencoder_hpo.settings import Settings
@@ -97,6 +99,12 @@ class Cli:
         file = f"{changes.get('name', 'tiny')}.yaml"
         (self.folder / file).write_text(study_text(**changes))
         return file
+
+
+def trial_of(opened: OpenStudy, claimed: Claimed) -> optuna.Trial:
+    """Optuna's own object, to suggest with and to tell by hand."""
+    opened.trials()  # Optuna's cache learns of the trial
+    return optuna.Trial(opened.optuna, claimed.trial_id)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).parent.parent / "autoencoder_hpo"
 
 LAYERS = [  # a module may import from the lines above its own, and from inside its own package
     "errors seeds provenance",
-    "config settings",
+    "config settings outages",
     "data models",
     "training",
     "space postgres artifacts probes screens",
@@ -17,9 +17,9 @@ LAYERS = [  # a module may import from the lines above its own, and from inside 
     "schema ledger plots",
     "search",
     "claims",
-    "inputs status",
+    "inputs status reports",
     "showcase",
-    "objective",
+    "objective reproduce",
     "worker",
     "watch",
     "fleet transfer",
@@ -28,10 +28,12 @@ LAYERS = [  # a module may import from the lines above its own, and from inside 
 ]
 OWNERS = {  # the only places that may import a heavy library
     "optuna": "artifacts storage ledger search claims showcase objective status worker watch "
-    "transfer dashboard",
+    "transfer dashboard reproduce",
     "optuna_dashboard": "dashboard",
-    "sqlalchemy": "storage ledger claims objective dashboard",
-    "torch": "data models training probes pictures showcase inputs objective worker fleet doctor",
+    "sqlalchemy": "outages storage ledger dashboard",
+    "tenacity": "outages",
+    "torch": "data models training probes pictures showcase inputs objective worker fleet doctor "
+    "reproduce",
     "torchvision": "data",
     "matplotlib": "pictures",
     "waitress": "dashboard",

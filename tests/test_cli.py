@@ -13,16 +13,17 @@ import torch
 import yaml
 from optuna.trial import TrialState
 from PIL import Image
-from support import Create, Ended, inputs_of, study_text
+from support import Create, Ended, inputs_of, study_text, trial_of
 
 from autoencoder_hpo.claims import Claimed, claim
-from autoencoder_hpo.ledger import OpenStudy
+from autoencoder_hpo.ledger import Halt, OpenStudy, halt_study
 from autoencoder_hpo.objective import Place, run_trial
+from autoencoder_hpo.storage import Storage
 
 Call = Callable[..., Ended]
 COMMANDS = [
     "run", "check", "create", "resume", "worker", "list", "status", "best", "show", "delete",
-    "export", "import", "doctor", "schema",
+    "export", "import", "doctor", "schema", "pause", "stop", "reproduce", "dashboard", "migrate",
 ]  # fmt: skip
 
 
@@ -41,8 +42,8 @@ def trained(create: Create, place: Place) -> OpenStudy:
     run_trial(opened, claimed, data, place, cancelled=lambda: False)
     failed = claim(opened, "here:1")
     assert isinstance(failed, Claimed)
-    failed.trial.set_user_attr("reason", "it broke")
-    opened.optuna.tell(failed.trial, state=TrialState.FAIL)
+    trial_of(opened, failed).set_user_attr("reason", "it broke")
+    opened.optuna.tell(trial_of(opened, failed), state=TrialState.FAIL)
     return opened
 
 
@@ -152,12 +153,12 @@ def test_a_changed_file_is_refused_with_the_difference(call: Call, tmp_path: Pat
     assert "0 of 9 trials" in call("run", grown, "--workers", "0").good()
 
 
-def test_resume_sets_the_budget_and_clears_a_stop(call: Call, create: Create) -> None:
+def test_resume_sets_the_budget_and_clears_a_halt(call: Call, create: Create) -> None:
     opened = create()
-    opened.optuna.set_user_attr("stopped", "somebody pressed stop")
+    halt_study(opened, Halt("stopped", "ten failures", by_hand=False))
     stopped = call("run", write(Path.cwd()), "--workers", "0")
     assert stopped.code == 1
-    assert "somebody pressed stop; mend the cause, then `autoencoder-hpo resume" in stopped.err
+    assert "ten failures; mend the cause, then `autoencoder-hpo resume" in stopped.err
     out = call("resume", "tiny", "--trials", "7", "--timeout", "2h", "--workers", "0").good()
     assert "0 of 7 trials" in out
     budget = json.loads(call("status", "tiny", "--json").good())["budget"]
@@ -165,15 +166,80 @@ def test_resume_sets_the_budget_and_clears_a_stop(call: Call, create: Create) ->
     assert "30m" in call("resume", "tiny", "--timeout", "soon").line
 
 
-def test_a_study_whose_creation_was_cut_off_is_created_anew(call: Call, create: Create) -> None:
+@pytest.mark.parametrize(("command", "state"), [("pause", "paused"), ("stop", "stopped")])
+def test_a_study_is_halted_by_hand(call: Call, create: Create, command: str, state: str) -> None:
+    create()
+    assert "resume tiny" in call(command, "tiny", "--reason", "lunch").good()
+    assert f"{state}: lunch" in call("status", "tiny").good()
+    assert call("run", write(Path.cwd()), "--workers", "0").code == 0
+    call("resume", "tiny", "--workers", "0").good()
+    assert "lunch" not in call("status", "tiny").good()
+    assert "not in" in call(command, "nope").line
+
+
+def test_status_hands_lost_trials_back(
+    call: Call, create: Create, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R4: also when no worker is left to do it."""
     opened = create()
-    with opened.storage.engine.begin() as connection:
-        connection.execute(
-            sqlalchemy.text("delete from study_user_attributes where key = 'study_file'")
-        )
-    assert "its creation was cut off" in call("status", "tiny").line
+    claim(opened, "elsewhere:1")
+    opened.storage.rows("update trial_heartbeats set heartbeat = heartbeat - interval '1 hour'")
+    monkeypatch.setenv("AUTOENCODER_HPO_GRACE", "2")
+    ended = call("status", "tiny", "--json")
+    assert "trial 0 had lost its worker, and waits for another" in ended.err
+    assert json.loads(ended.good())["counts"]["waiting"] == 1
+
+
+def test_a_grace_that_is_no_number_is_said(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTOENCODER_HPO_GRACE", "soon")
+    assert "AUTOENCODER_HPO_GRACE is 'soon'; give seconds, from 1 to 86400" in call("list").line
+
+
+def test_a_study_whose_creation_failed_is_not_there(
+    call: Call, create: Create, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of it or nothing: cut off at its last record."""
+
+    def cut_off(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Storage, "write_attrs", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            create()
+    assert "not in" in call("status", "tiny").line
     call("create", write(Path.cwd())).good()
-    assert "tiny: new" in call("status", "tiny").good()
+
+
+def test_a_trial_is_trained_again_to_the_same(call: Call, create: Create, place: Place) -> None:
+    opened = create(search={"trials": 1})
+    claimed = claim(opened, place.worker)
+    assert isinstance(claimed, Claimed)
+    data = inputs_of(opened.file, place.settings).prepared
+    run_trial(opened, claimed, data, place, cancelled=lambda: False)
+    assert "identical in all 3 epochs" in call("reproduce", "tiny", "0").good()
+
+    trial = opened.trials()[0]
+    run = {**trial.user_attrs["run"], "cpu": "another"}
+    history = trial.user_attrs["history"]
+    history[2]["val_mse"] *= 1.0001
+    opened.storage.write_attrs("trial_user", trial._trial_id, {"run": run, "history": history})
+    out = call("reproduce", "tiny", "0").good()  # elsewhere, and close
+    assert "3 epochs, not identical: best PSNR +0.000 dB" in out
+    assert "differs: cpu: another then" in out
+
+    opened.storage.write_attrs("trial_user", trial._trial_id, {"run": {**run, "seed": 1}})
+    history[2]["val_psnr"] += 1.0
+    opened.storage.write_attrs("trial_user", trial._trial_id, {"history": history})
+    ended = call("reproduce", "tiny", "0")
+    assert "trial 0 does not come to the same again" in ended.line
+    assert "no trial 7" in call("reproduce", "tiny", "7").line
+
+
+def test_a_trial_without_a_curve_cannot_be_trained_again(call: Call, create: Create) -> None:
+    opened = create()
+    claim(opened, "here:1")
+    assert "trial 0 has no stored curve: it is running" in call("reproduce", "tiny", "0").line
 
 
 def test_start_configs_are_tried_first(call: Call, tmp_path: Path, storage: object) -> None:

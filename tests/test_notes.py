@@ -53,7 +53,7 @@ def test_text_of_others_is_shown_as_it_is(text: str) -> None:
 def test_a_studys_note() -> None:
     summary = {
         "state": "running",
-        "stopped": None,
+        "halted": None,
         "counts": {"complete": 3, "pruned": 1, "failed": 0, "running": 2, "waiting": 0},
         "budget": {"trials": 25},
         "noisy": {"psnr": 16.0},
@@ -63,7 +63,9 @@ def test_a_studys_note() -> None:
     assert "Scans of \\*letters\\*" in note
     assert "**running**: 4 of 25 trials (3 complete, 1 pruned), 2 running, 0 waiting" in note
     assert "best denoiser, trial 2 | **19.50 dB** (+3.50 dB), 1,000 parameters" in note
-    stopped = study_note({**summary, "best": None, "stopped": "ten failures"}, "", [])
+    stopped = study_note(
+        {**summary, "best": None, "halted": {"kind": "stopped", "reason": "ten failures"}}, "", []
+    )
     assert "**Stopped:** ten failures" in stopped
 
 

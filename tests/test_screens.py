@@ -10,7 +10,7 @@ from autoencoder_hpo.screens import duration, live_screen, summary_screen
 VIEW: dict[str, Any] = {
     "study": "digits",
     "state": "running",
-    "stopped": None,
+    "halted": None,
     "counts": {"complete": 3, "pruned": 2, "failed": 1, "running": 1, "waiting": 0},
     "budget": {"trials": 10, "timeout": None},
     "seconds_left": 75.0,

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState
-from support import Create, study_file
+from support import Create, study_file, trial_of
 
 from autoencoder_hpo.claims import Claimed, claim
 from autoencoder_hpo.ledger import OpenStudy
@@ -32,8 +32,8 @@ def points(opened: OpenStudy, order: list[int]) -> dict[int, dict[str, object]]:
     for number in order:
         took = claimed[number]
         assert isinstance(took, Claimed)
-        fill(opened.study.trial, took.trial)
-        found[number] = took.trial.params
+        fill(opened.study.trial, trial_of(opened, took))
+        found[number] = trial_of(opened, took).params
     return found
 
 
@@ -57,8 +57,8 @@ def test_every_sampler_serves_a_conditional_space(create: Create, kind: str) -> 
     for number in range(16):
         took = claim(opened, "a")
         assert isinstance(took, Claimed)
-        filled = fill(opened.study.trial, took.trial)
-        opened.optuna.tell(took.trial, float(len(str(filled.config))) + number % 3)
+        filled = fill(opened.study.trial, trial_of(opened, took))
+        opened.optuna.tell(trial_of(opened, took), float(len(str(filled.config))) + number % 3)
     assert {t.params["model"] for t in opened.trials()} == {"mlp", "unet"}
 
 
@@ -67,8 +67,8 @@ def test_cmaes_serves_numbers_and_keeps_its_state_in_the_database(create: Create
     for _ in range(16):
         took = claim(opened, "a")
         assert isinstance(took, Claimed)
-        fill(opened.study.trial, took.trial)
-        opened.optuna.tell(took.trial, took.trial.params["model.mlp.width"])
+        fill(opened.study.trial, trial_of(opened, took))
+        opened.optuna.tell(trial_of(opened, took), trial_of(opened, took).params["model.mlp.width"])
     assert any("cma" in key for trial in opened.trials() for key in trial.system_attrs)
 
 
@@ -82,14 +82,14 @@ def test_tpe_avoids_what_could_not_be_trained(create: Create) -> None:
     for _ in range(50):
         took = claim(opened, "a")
         assert isinstance(took, Claimed)
-        fill(opened.study.trial, took.trial)
-        too_wide = took.trial.params["model.mlp.width"] > 500
+        fill(opened.study.trial, trial_of(opened, took))
+        too_wide = trial_of(opened, took).params["model.mlp.width"] > 500
         wide.append(too_wide)
         if too_wide:
-            took.trial.set_constraint("trainable", 1.0)
-            opened.optuna.tell(took.trial, state=TrialState.PRUNED)
+            trial_of(opened, took).set_constraint("trainable", 1.0)
+            opened.optuna.tell(trial_of(opened, took), state=TrialState.PRUNED)
         else:
-            opened.optuna.tell(took.trial, 1.0)
+            opened.optuna.tell(trial_of(opened, took), 1.0)
     assert sum(wide[-20:]) < sum(wide[:10]) + 5 < 15
 
 

@@ -63,7 +63,7 @@ def test_a_complete_trial_shows_pictures_curves_and_a_note(create: Create, place
     psnr = trial.user_attrs["scores"]["val_psnr"]
     assert note.startswith(f"**{psnr:.2f} dB**, ")
     assert f"| `model.mlp.width` | {trial.params['model.mlp.width']} |" in note
-    uid = opened.attr("data")["uid"]
+    uid = opened.data["uid"]
     for file in pictures:
         assert f"](/pictures/{trial_artifact(uid, 0, file)}.png)" in note
     assert (trial.user_attrs["worker"], trial.user_attrs["device"]) == ("here:1", "cpu")
@@ -172,7 +172,7 @@ def test_the_study_shows_its_best_trials_on_the_same_crops(create: Create, place
     plots = optuna_dashboard._custom_plot_data.get_plotly_graph_objects(study_attrs(opened))
     assert set(plots) == {"psnr-of-trials", "psnr-against-size"}
     history = json.loads(plots["psnr-of-trials"])
-    noisy = opened.attr("data")["noisy"]["psnr"]
+    noisy = opened.data["noisy"]["psnr"]
     assert history["layout"]["shapes"][0]["y0"] == noisy
     assert history["data"][0]["x"] == [0, 1, 2]
     note = optuna_dashboard.get_note(opened.optuna)
@@ -229,7 +229,7 @@ def test_a_missing_strip_leaves_its_row_out(create: Create, place: Place) -> Non
     opened = create()
     run(opened, place, trials=2)
     store, probes = open_store(place.settings), probes_of(opened, place)
-    uid = opened.attr("data")["uid"]
+    uid = opened.data["uid"]
     store.remove(trial_artifact(uid, 0, CROPS))
     store.write(trial_artifact(uid, 1, CROPS), io.BytesIO(b"damaged"))
     refresh(opened, store=store, probes=probes, last=True)

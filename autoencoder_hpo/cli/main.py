@@ -36,10 +36,13 @@ for command in (
     work.create,
     work.resume,
     work.worker,
+    work.reproduce,
     manage.list_,
     manage.status,
     manage.best,
     manage.show,
+    manage.pause,
+    manage.stop,
     manage.delete,
     serve.dashboard,
     serve.migrate,
@@ -59,12 +62,24 @@ def main() -> None:
         app()
     except AutoencoderHpoError as error:
         _end(str(error))
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
     except OSError as error:
         if error.errno is None or error.filename is None:
             raise  # not about a file: a bug
         _end(f"{error.filename}: {error.strerror}")
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
+    except Exception as error:
+        if not _is_outage(error):
+            raise
+        _end("the database does not answer any more; nothing is lost, try again when it does")
+
+
+def _is_outage(error: Exception) -> bool:
+    if "sqlalchemy" not in sys.modules:  # nobody asked a database
+        return False
+    from autoencoder_hpo.outages import is_outage
+
+    return is_outage(error)
 
 
 def _end(message: str) -> None:

@@ -1,10 +1,18 @@
-"""Commands that look at studies, and one that deletes them: list, status, best, show, delete."""
+"""Commands that look at studies, steer their workers, or delete them."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from autoencoder_hpo.cli.options import AsJson, Name, StorageUrl, console, open_database, print_json
+from autoencoder_hpo.cli.options import (
+    AsJson,
+    Name,
+    StorageUrl,
+    console,
+    open_database,
+    print_json,
+    warn,
+)
 
 
 def list_(as_json: AsJson = False, storage: StorageUrl = None) -> None:
@@ -29,13 +37,19 @@ def list_(as_json: AsJson = False, storage: StorageUrl = None) -> None:
 def status(name: Name, as_json: AsJson = False, storage: StorageUrl = None) -> None:
     """Say how far a study is, and how good its best denoiser.
 
+    Trials whose worker has fallen silent are handed back.
+
     Example: autoencoder-hpo status quickstart
     """
+    from autoencoder_hpo.claims import look_after
     from autoencoder_hpo.ledger import open_study
     from autoencoder_hpo.screens import summary_screen
     from autoencoder_hpo.status import summary
 
-    values = summary(open_study(open_database(storage), name))
+    opened = open_study(open_database(storage), name)
+    for number in look_after(opened):
+        warn(f"trial {number} had lost its worker, and waits for another")
+    values = summary(opened)
     if as_json:
         print_json(values)
     else:
@@ -85,6 +99,40 @@ def show(
         print_json(record)
     else:
         console().print(trial_screen(record))
+
+
+def pause(
+    name: Name,
+    reason: Annotated[str, typer.Option(help="What `status` says.")] = "by hand",
+    storage: StorageUrl = None,
+) -> None:
+    """Let all workers of a study, wherever they run, hand their trials back and wait.
+
+    Example: autoencoder-hpo pause fashion-mnist --reason "the GPUs are needed until noon"
+    """
+    _halt(name, "paused", reason, storage)
+    typer.echo(f"paused {name}; `autoencoder-hpo resume {name} --workers 0` lets them go on")
+
+
+def stop(
+    name: Name,
+    reason: Annotated[str, typer.Option(help="What `status` says.")] = "by hand",
+    storage: StorageUrl = None,
+) -> None:
+    """End all workers of a study, wherever they run; they hand their trials back first.
+
+    Workers that serve every study go on with the others.
+
+    Example: autoencoder-hpo stop fashion-mnist
+    """
+    _halt(name, "stopped", reason, storage)
+    typer.echo(f"stopped {name}; `autoencoder-hpo resume {name}` goes on with it")
+
+
+def _halt(name: str, kind: Literal["paused", "stopped"], reason: str, url: str | None) -> None:
+    from autoencoder_hpo.ledger import Halt, halt_study, open_study
+
+    halt_study(open_study(open_database(url), name), Halt(kind, reason))
 
 
 def delete(

@@ -46,12 +46,12 @@ def console() -> "Console":
     return plain if plain.is_terminal else Console(width=120)
 
 
-def open_database(url: str | None) -> "Storage":
+def open_database(url: str | None, *, pooled: bool = True) -> "Storage":
     """Open the database; say what SQLite cannot do."""
     from autoencoder_hpo.settings import settings
     from autoencoder_hpo.storage import open_storage
 
-    storage = open_storage(url, settings())
+    storage = open_storage(url, settings(), pooled=pooled)
     if not storage.is_server:
         warn("SQLite serves one process only; use PostgreSQL for several workers or machines")
     return storage

@@ -43,9 +43,12 @@ def dashboard(
     log_lines()
     database = open_database(storage)
 
-    from autoencoder_hpo.dashboard.app import make_app  # takes seconds: errors are said before
+    # Takes seconds to import: errors are said before.
+    from autoencoder_hpo.dashboard.app import keep_looking, make_app
 
     app = make_app(database, settings(), passwords, answered_hosts(host, name or []))
+
+    keep_looking(database)
 
     def say(port: int) -> None:
         shown = f"[{host}]" if ":" in host else host

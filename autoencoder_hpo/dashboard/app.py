@@ -1,6 +1,9 @@
 """optuna-dashboard with its guards around it."""
 
+import logging
 import re
+import threading
+import time
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
@@ -12,16 +15,20 @@ from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.wrappers import Request, Response
 
 from autoencoder_hpo.artifacts import ArtifactStore, open_store
+from autoencoder_hpo.claims import look_after_all
 from autoencoder_hpo.dashboard.access import Passwords, Sessions
 from autoencoder_hpo.dashboard.gate import LOOPBACK, Gate
 from autoencoder_hpo.dashboard.studies import Steward
 from autoencoder_hpo.dashboard.view import View
+from autoencoder_hpo.outages import is_outage
 from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.storage import Storage
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
+log = logging.getLogger(__name__)
+LOOKS_A_GRACE = 4
 PICTURE = re.compile(r"/pictures/([0-9a-f-]{36})\.png")
 
 
@@ -45,6 +52,23 @@ def make_app(
         healthy=lambda: answers(storage),
         hosts=hosts,
     )
+
+
+def keep_looking(storage: Storage) -> None:
+    """From now on, hand back lost trials of every study, also when no worker is left to do it."""
+
+    def look() -> None:
+        while True:
+            time.sleep(storage.grace / LOOKS_A_GRACE)
+            try:
+                for study, number in look_after_all(storage):
+                    log.info("study %d: trial %d had lost its worker, and waits", study, number)
+            except Exception as error:
+                if not is_outage(error):
+                    raise
+                storage.outages.saw()
+
+    threading.Thread(target=look, name="lost trials", daemon=True).start()
 
 
 def answers(storage: Storage) -> bool:

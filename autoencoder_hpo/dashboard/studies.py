@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from optuna.trial import TrialState
 from werkzeug.wrappers import Request, Response
 
 from autoencoder_hpo.artifacts import remove_files
 from autoencoder_hpo.claims import reap
 from autoencoder_hpo.errors import StudyError
-from autoencoder_hpo.ledger import DATA, delete_study, open_study, rename_study, study_lock
+from autoencoder_hpo.ledger import DATA, FILE, rename_study, study_lock
 from autoencoder_hpo.settings import Settings
-from autoencoder_hpo.status import running
 from autoencoder_hpo.storage import Storage
 
 if TYPE_CHECKING:
@@ -43,30 +43,30 @@ class Steward:
                 answer = self._change(int(found[1]), self._delete)
             case "POST", re.Match() as found if found[2]:
                 name = (request.get_json(silent=True) or {}).get("study_name")
-                answer = self._change(int(found[1]), lambda number: self._rename(number, name))
+                answer = self._change(int(found[1]), lambda tx, n: self._rename(tx, n, name))
             case _:
                 return self.inner(environ, start_response)
         return answer(environ, start_response)
 
-    def _change(self, number: int, change: Callable[[int], Response]) -> Response:
+    def _change(self, number: int, change: Callable[[Storage, int], Response]) -> Response:
         """Under the study's lock, so that no worker takes a trial meanwhile."""
-        with self.storage.locked(study_lock(number)):
-            name = dict(self.storage.studies()).get(number)
+        with self.storage.transaction(study_lock(number)) as tx:
+            name = dict(tx.studies()).get(number)
             if name is None:
                 return _said(404, f"there is no study {number}")
-            return self._busy(name) or change(number)
+            return self._busy(tx, number, name) or change(tx, number)
 
-    def _delete(self, number: int) -> Response:
-        uid = self.storage.optuna.get_study_user_attrs(number).get(DATA, {}).get("uid")
-        trials = len(self.storage.optuna.get_all_trials(number, deepcopy=False))
-        delete_study(self.storage, dict(self.storage.studies())[number])
+    def _delete(self, tx: Storage, number: int) -> Response:
+        uid = tx.optuna.get_study_user_attrs(number).get(DATA, {}).get("uid")
+        trials = len(tx.optuna.get_all_trials(number, deepcopy=False))
+        tx.optuna.delete_study(number)
         if uid:
             remove_files(self.settings, uid, trials)
         return Response("", 204)
 
-    def _rename(self, number: int, name: object) -> Response:
+    def _rename(self, tx: Storage, number: int, name: object) -> Response:
         try:
-            rename_study(self.storage, number, name if isinstance(name, str) else "")
+            rename_study(tx, number, name if isinstance(name, str) else "")
         except StudyError as error:
             return _said(400, str(error))
         renamed = {
@@ -78,14 +78,12 @@ class Steward:
         }
         return Response(json.dumps(renamed), 201, content_type="application/json")
 
-    def _busy(self, name: str) -> Response | None:
+    def _busy(self, tx: Storage, number: int, name: str) -> Response | None:
         """Why the study must stay as it is: a worker trains one of its trials."""
-        try:
-            opened = open_study(self.storage, name)
-        except StudyError:  # not made by us: nobody works on it
+        if FILE not in tx.optuna.get_study_user_attrs(number):  # nobody of ours works on it
             return None
-        reap(opened)  # a trial whose worker was lost does not count
-        trials = running(opened)
+        reap(tx, number)  # a trial whose worker was lost does not count
+        trials = tx.optuna.get_all_trials(number, deepcopy=False, states=(TrialState.RUNNING,))
         if not trials:
             return None
         workers = sorted({str(trial.user_attrs.get("worker")) for trial in trials})

@@ -8,7 +8,7 @@ from optuna.storages import RDBStorage, _CachedStorage
 from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, TrialState
 
-from autoencoder_hpo.ledger import BUDGET, DATA, STOPPED
+from autoencoder_hpo.ledger import BUDGET, DATA, halt_of
 
 COLUMNS = (
     "val_psnr",
@@ -74,13 +74,13 @@ def study_facts(attrs: dict[str, Any]) -> dict[str, Any]:
     """What people want to know of a study; one that is not ours keeps what it has."""
     if DATA not in attrs or BUDGET not in attrs:
         return attrs
-    data, budget = attrs[DATA], attrs[BUDGET]
+    data, budget, halt = attrs[DATA], attrs[BUDGET], halt_of(attrs)
     facts = {
         "noisy input, PSNR (dB)": _rounded(data["noisy"]["psnr"]),
         "noisy input, MSE": data["noisy"]["mse"],
         "budget, trials": budget["trials"],
         "budget, seconds": budget["timeout"],
-        "stopped": attrs.get(STOPPED),
+        "halted": None if halt is None else f"{halt.kind}: {halt.reason}",
         **{f"images, {split}": number for split, number in data["counts"].items()},
     }
     return {name: value for name, value in facts.items() if value is not None}

@@ -64,8 +64,8 @@ class PrunerBase(Strict):
     """Complete trials before any is pruned."""
     warmup_epochs: int = Field(default=1, ge=0, le=100_000)
     """Epochs in which no trial is pruned."""
-    interval: PositiveInt = 1
-    """Epochs between two looks at a trial."""
+    interval: PositiveInt | None = None
+    """Epochs between two looks at a trial; left out, each look is a quarter later than the last."""
     min_trials: PositiveInt = 1
     """Trials that must have reached an epoch before one is pruned there."""
 

@@ -32,6 +32,11 @@ def choose_device(name: str | None) -> torch.device:
             raise DeviceError(f"--device {name}: not supported; use cuda, cuda:N, mps or cpu")
 
 
+def device_name(device: torch.device) -> str:
+    """The GPU's model; "cpu" and the like for others."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
 def _cuda(device: torch.device, name: str) -> torch.device:
     number = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if number == 0:

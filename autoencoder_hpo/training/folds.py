@@ -39,8 +39,12 @@ class FoldedTraining:
         return self.trainings[0].parameters
 
     def __iter__(self) -> Iterator[EpochResult]:
-        while not self.trainings[0].finished:
-            result = _mean([training.train_epoch() for training in self.trainings])
+        while not all(training.finished for training in self.trainings):
+            epoch = min(len(training.history) for training in self.trainings) + 1
+            for training in self.trainings:
+                if len(training.history) < epoch:  # one that was saved midway may be ahead
+                    training.train_epoch()
+            result = _mean([training.history[-1] for training in self.trainings])
             if self.best is not None and self.best.epoch == result.epoch:
                 for training in self.trainings:
                     training.keep_weights()

@@ -1,6 +1,7 @@
 """The training loop: the only one in this package."""
 
 import math
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -19,6 +20,8 @@ from autoencoder_hpo.training.prepared import CHUNK, Prepared
 from autoencoder_hpo.training.steps import EagerStep
 
 BestBy = Literal["val_mse", "val_psnr"]
+MIDWAY_S = 60.0
+"""An epoch that takes longer is saved within it, this often."""
 
 
 class Cancelled(Exception):
@@ -43,7 +46,8 @@ class Training:
     anew for every epoch from (seed, epoch), so that a training that goes on from a state has the
     curve of one that was never stopped, on the same device with the same number of threads.
 
-    Raises `Cancelled` between two steps when `cancelled()` says so.
+    Raises `Cancelled` between two steps when `cancelled()` says so. In an epoch longer than
+    `MIDWAY_S`, `save` is called between two steps: the state then holds the part of the epoch.
     """
 
     def __init__(
@@ -56,6 +60,7 @@ class Training:
         precision: Precision = "float32",
         best_by: BestBy = "val_mse",
         cancelled: Callable[[], bool] = lambda: False,
+        save: Callable[[], None] = lambda: None,
     ) -> None:
         self.config = config
         self.data = data
@@ -63,6 +68,7 @@ class Training:
         self.precision = precision
         self.best_by = best_by
         self.cancelled = cancelled
+        self.save = save
         self.epochs = config.epochs or task.epochs
         self.corruption = config.corruption or task.corruption
         self.model = _initialized(config, data, seed).to(data.device)
@@ -72,6 +78,7 @@ class Training:
         self.step = EagerStep(self.model, self.optimizer, config, precision)
         self.history: list[EpochResult] = []
         self._best_weights: dict[str, Tensor] = {}
+        self._midway: dict[str, Any] | None = None
 
     @property
     def best(self) -> EpochResult | None:
@@ -110,14 +117,18 @@ class Training:
     def _train(self) -> tuple[float, float]:
         """Mean training loss of one epoch, and its last learning rate."""
         epoch = len(self.history)
-        noise = self._stream("noise")
-        seed_dropout(self.model, self._stream("dropout"))
+        noise, dropout = self._stream("noise"), self._stream("dropout")
+        seed_dropout(self.model, dropout)
         batches = self._batches()
-        losses, lr = [], 0.0
+        losses, lr = self._resume(noise, dropout), 0.0
+        saved = time.monotonic()
         self.model.train()
-        for number, index in enumerate(batches):
+        for number, index in enumerate(batches[len(losses) :], len(losses)):
             if self.cancelled():
                 raise Cancelled
+            if losses and time.monotonic() - saved > MIDWAY_S:
+                self._save_midway(losses, noise, dropout)
+                saved = time.monotonic()
             lr = learning_rate(
                 self.config.schedule,
                 self.config.optimizer.learning_rate,
@@ -128,8 +139,25 @@ class Training:
             )
             noisy, clean = self._batch(index, noise)
             losses.append(self.step(noisy, clean, lr=lr) * len(index))
+        self._midway = None
         seen = sum(map(len, batches))
         return torch.cat(losses).sum().item() / seen, lr  # waits for the device: once an epoch
+
+    def _save_midway(self, losses: list[Tensor], noise: Generator, dropout: Generator) -> None:
+        self._midway = {
+            "losses": torch.cat(losses),
+            "noise": noise.get_state(),
+            "dropout": dropout.get_state(),
+        }
+        self.save()
+
+    def _resume(self, noise: Generator, dropout: Generator) -> list[Tensor]:
+        """The losses of the steps that this epoch already has; none unless it was saved midway."""
+        if self._midway is None:
+            return []
+        noise.set_state(self._midway["noise"].cpu())
+        dropout.set_state(self._midway["dropout"].cpu())
+        return list(self._midway["losses"].to(self.data.device).split(1))
 
     def _stream(self, purpose: str) -> Generator:
         seed = seed_for(self.seed, purpose, len(self.history))
@@ -194,6 +222,7 @@ class Training:
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "best": self._best_weights,
+            "midway": self._midway,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -201,6 +230,7 @@ class Training:
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self._best_weights = {k: v.to(self.data.device) for k, v in state["best"].items()}
+        self._midway = state["midway"]
 
 
 def _initialized(config: TrialConfig, data: Prepared, seed: int) -> nn.Module:

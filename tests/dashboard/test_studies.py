@@ -3,7 +3,7 @@
 from dashboard.conftest import ADMIN, VIEWER, Browser
 
 from autoencoder_hpo.artifacts import study_directory
-from autoencoder_hpo.claims import Claimed, claim, is_mine
+from autoencoder_hpo.claims import Claimed, claim, standing
 from autoencoder_hpo.ledger import OpenStudy, names, open_study
 from autoencoder_hpo.objective import Place
 from autoencoder_hpo.storage import Storage
@@ -23,13 +23,13 @@ def test_a_study_with_a_running_worker_stays(
         assert answer.status_code == 409
         assert "tiny has running workers (here:1); stop them first" in answer.json["reason"]
     assert names(storage) == ["tiny"]
-    assert is_mine(trained, claimed.trial, place.worker)
+    assert standing(storage, claimed.trial_id, place.worker).owner == "mine"
 
 
 def test_deleting_leaves_nothing_behind(
     browser: Browser, trained: OpenStudy, storage: Storage, place: Place
 ) -> None:
-    settings, uid = place.settings, trained.attr("data")["uid"]
+    settings, uid = place.settings, trained.data["uid"]
     folder = study_directory(settings, "tiny", uid)
     assert list(folder.iterdir())
     assert list((settings.home / "artifacts").iterdir())

@@ -2,7 +2,7 @@
 
 from dashboard.conftest import VIEWER, Browser
 
-from autoencoder_hpo.claims import claim
+from autoencoder_hpo.claims import Claimed, claim, keep
 from autoencoder_hpo.dashboard.view import View, study_facts
 from autoencoder_hpo.ledger import OpenStudy
 from autoencoder_hpo.objective import Place
@@ -38,11 +38,12 @@ def test_the_stored_trial_stays_whole(trained: OpenStudy) -> None:
 
 def test_a_running_trial_is_live(browser: Browser, trained: OpenStudy, place: Place) -> None:
     claimed = claim(trained, place.worker)
+    assert isinstance(claimed, Claimed)
     study = trained.optuna._study_id
     view = View(trained.storage.rdb)
     for epoch in (1, 2):
-        claimed.trial.report(0.1 / epoch, epoch)
-        claimed.trial.set_user_attr("val_psnr", 10.0 + epoch)
+        now = {"val_psnr": 10.0 + epoch}
+        keep(trained, claimed.trial_id, place.worker, {epoch: 0.1 / epoch}, now)
         running = view.get_all_trials(study, deepcopy=False)[1]
         assert running.user_attrs["val_psnr"] == 10.0 + epoch
         assert running.intermediate_values[epoch] == 0.1 / epoch

@@ -12,6 +12,7 @@ from skimage.metrics import peak_signal_noise_ratio
 from autoencoder_hpo.config import Task, TrialConfig
 from autoencoder_hpo.data.splits import ImageSet
 from autoencoder_hpo.errors import CheckpointError
+from autoencoder_hpo.training import loop
 from autoencoder_hpo.training.checkpoint import load_checkpoint, save_checkpoint
 from autoencoder_hpo.training.folds import FoldedTraining, build_training
 from autoencoder_hpo.training.loop import Cancelled, EpochResult, Training, best_of, stalled
@@ -102,6 +103,41 @@ def test_a_training_cancelled_within_an_epoch_drops_it() -> None:
     again = training()
     again.load_state_dict(torch.load(io.BytesIO(saved[-1]), weights_only=True))
     assert whole[:1] + list(again) == whole
+
+
+def saved_midway(train: Training | FoldedTraining) -> list[bytes]:
+    """Its states as they are saved within epochs, while it trains to the end."""
+    saved: list[bytes] = []
+
+    def save() -> None:
+        file = io.BytesIO()
+        torch.save(train.state_dict(), file)
+        saved.append(file.getvalue())
+
+    for part in train.trainings if isinstance(train, FoldedTraining) else [train]:
+        part.save = save
+    assert len(list(train)) == TASK.epochs
+    return saved
+
+
+def test_an_epoch_that_was_saved_midway_goes_on_to_the_identical_curve(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Six steps an epoch, dropout and noise included: here it is saved after each but the last."""
+    monkeypatch.setattr(loop, "MIDWAY_S", -1.0)
+    whole = list(training())
+    saved = saved_midway(training())
+    assert len(saved) == 5 * TASK.epochs
+    for state in (saved[0], saved[3], saved[9], saved[-1]):
+        again = training()
+        again.load_state_dict(torch.load(io.BytesIO(state), weights_only=True))
+        begun = list(again.history)
+        assert begun + list(again) == whole
+
+
+def test_an_epoch_of_an_hour_is_saved_within_it_and_one_of_seconds_is_not() -> None:
+    assert loop.MIDWAY_S == 60
+    assert saved_midway(training()) == []
 
 
 def test_the_seed_decides_everything_and_the_global_stream_nothing() -> None:
@@ -248,6 +284,18 @@ def test_stopped_folds_go_on_to_the_identical_curve() -> None:
 
 
 # ---- checkpoints -----------------------------------------------------------------------
+
+
+def test_folds_saved_midway_go_on_to_the_identical_curve(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also when some folds are an epoch ahead of others."""
+    monkeypatch.setattr(loop, "MIDWAY_S", -1.0)
+    whole = list(folded())
+    saved = saved_midway(folded())
+    for state in (saved[2], saved[10], saved[-3]):
+        again = folded()
+        again.load_state_dict(torch.load(io.BytesIO(state), weights_only=True))
+        begun = list(again.history)
+        assert begun + list(again) == whole
 
 
 def test_a_checkpoint_of_another_trial_is_refused(tmp_path: Path) -> None:

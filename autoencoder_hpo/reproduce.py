@@ -1,0 +1,106 @@
+"""Training a stored trial again, to see whether it comes to the same."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from optuna.trial import FrozenTrial
+
+from autoencoder_hpo.claims import CONFIG, REASON, RUN
+from autoencoder_hpo.config import TrialConfig
+from autoencoder_hpo.errors import StudyError
+from autoencoder_hpo.inputs import Inputs
+from autoencoder_hpo.ledger import OpenStudy
+from autoencoder_hpo.provenance import cpu_name, git_state, versions
+from autoencoder_hpo.training.devices import device_name
+from autoencoder_hpo.training.folds import build_training
+from autoencoder_hpo.training.loop import EpochResult
+
+TOLERANCE_DB = 0.25
+"""Elsewhere than on the same CPU, the best epoch's PSNR may differ by this much."""
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """A trial's curve as it is stored, and as it is now; what else differs, in words."""
+
+    stored: list[EpochResult]
+    now: list[EpochResult]
+    differences: list[str]
+
+    @property
+    def identical(self) -> bool:
+        return self.stored == self.now
+
+    @property
+    def best_db(self) -> tuple[float, float]:
+        """PSNR of the best epoch, in dB: stored, now."""
+        stored, now = (max(r.val_psnr for r in curve) for curve in (self.stored, self.now))
+        return stored, now
+
+    @property
+    def reproduced(self) -> bool:
+        """Identical; or within `TOLERANCE_DB` where something else differs."""
+        stored, now = self.best_db
+        close = abs(stored - now) <= TOLERANCE_DB
+        return self.identical or (bool(self.differences) and close)
+
+
+def reproduce(
+    opened: OpenStudy,
+    trial: FrozenTrial,
+    inputs: Inputs,
+    device: torch.device,
+    *,
+    epoch_done: Callable[[EpochResult], None],
+) -> Again:
+    """Train the trial from its stored config and seeds, for as many epochs as it has.
+
+    Raises:
+        StudyError: it has no epochs.
+    """
+    stored = [EpochResult(**result) for result in trial.user_attrs.get("history", [])]
+    if not stored:
+        why = trial.user_attrs.get(REASON, f"it is {trial.state.name.lower()}")
+        raise StudyError(
+            f"study {opened.name}", [f"trial {trial.number} has no stored curve: {why}"]
+        )
+    run = trial.user_attrs[RUN]
+    torch.set_num_threads(run["threads"])
+    training = build_training(
+        opened.study.task,
+        TrialConfig.model_validate(trial.user_attrs[CONFIG]),
+        inputs.prepared,
+        seed=run["seed"],
+        precision=run["precision"],
+        best_by=opened.study.search.objective,
+    )
+    while len(training.history) < len(stored):
+        epoch_done(next(iter(training)))
+    return Again(stored, list(training.history), _differences(run, opened, inputs, device))
+
+
+def _differences(
+    run: dict[str, Any], opened: OpenStudy, inputs: Inputs, device: torch.device
+) -> list[str]:
+    """What is not as it was when the trial was trained."""
+    now = {
+        "device": device_name(device),
+        "cpu": cpu_name(),
+        "data": inputs.images.hash[:12],
+        "code": git_state(),
+        **versions(),
+    }
+    then = {
+        "device": run["device"],
+        "cpu": run["cpu"],
+        "data": run["data_hash"][:12],
+        "code": run["git"],
+        **run["versions"],
+    }
+    return [
+        f"{name}: {then.get(name)} then, {value} now"
+        for name, value in now.items()
+        if then.get(name) != value
+    ]
