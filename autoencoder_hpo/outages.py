@@ -10,6 +10,7 @@ from sqlalchemy.exc import (
     DBAPIError,
     IntegrityError,
     NotSupportedError,
+    PendingRollbackError,
     ProgrammingError,
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -33,7 +34,7 @@ def is_outage(error: BaseException | None) -> bool:
     Optuna wraps what SQLAlchemy raises, so that causes count too.
     """
     while error is not None:
-        if isinstance(error, PoolTimeout):
+        if isinstance(error, PoolTimeout | PendingRollbackError):  # the latter: was cut off before
             return True
         if isinstance(error, DBAPIError) and not isinstance(error, OURS):
             return True

@@ -24,7 +24,7 @@ from autoencoder_hpo.outages import Outages, wait_out
 from autoencoder_hpo.postgres import start_embedded
 from autoencoder_hpo.settings import Settings
 
-optuna.logging.set_verbosity(optuna.logging.WARNING)  # we print our own lines
+optuna.logging.set_verbosity(optuna.logging.ERROR)  # we print our own lines
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
 T = TypeVar("T")
 Owner = Literal["trial_user", "trial_system", "study_user", "study_system"]

@@ -13,6 +13,7 @@ from optuna.trial import FrozenTrial
 from rich.console import Console
 from rich.live import Live
 
+from autoencoder_hpo.errors import UnreachableError
 from autoencoder_hpo.ledger import OpenStudy, open_study
 from autoencoder_hpo.outages import is_outage
 from autoencoder_hpo.screens import live_screen, model_kind, trial_line
@@ -32,7 +33,10 @@ def watch(
 
     `heard` gives lines that workers have said since it was asked last.
     """
-    watcher = Watcher(opened)
+    try:
+        watcher = opened.storage.patiently(lambda: Watcher(opened), lambda: not going())
+    except UnreachableError:  # whoever works says so
+        return
     away = False
 
     def say(line: str) -> None:
@@ -74,7 +78,7 @@ def watched(
     storage: Storage, name: str, console: Console, stop: Callable[[], bool]
 ) -> Iterator[None]:
     """Show the study from a thread of its own while this process works on it."""
-    opened = open_study(storage, name)
+    opened = storage.patiently(lambda: open_study(storage, name), stop)
     done = threading.Event()
     thread = threading.Thread(
         target=watch, args=(opened, console, lambda: not done.is_set() and not stop()), daemon=True

@@ -41,7 +41,7 @@ from autoencoder_hpo.study import parse_study
 
 GRACE_S = 5.0
 EPOCHS = 8
-YOUNG_S = 8.0
+YOUNG_S = 6.0
 STUDY: dict[str, Any] = {  # one or two seconds a trial
     "task": {"epochs": EPOCHS, "data": {"dataset": "digits", "train": 1200}},
     "trial": {
@@ -51,7 +51,7 @@ STUDY: dict[str, Any] = {  # one or two seconds a trial
     },
     "search": {
         "sampler": {"kind": "tpe", "startup_trials": 10},
-        "pruner": {"kind": "median", "warmup_epochs": 2},
+        "pruner": {"kind": "median", "warmup_epochs": 4},
     },
 }
 KINDS = {
@@ -320,7 +320,7 @@ def run(
             while _goes_on(chaos, opened, faults, progress, bars):
                 chaos.mend()
                 chaos.employ()
-                time.sleep(chaos.dice.uniform(1.0, 4.0))
+                time.sleep(chaos.dice.uniform(0.8, 3.2))
                 if sum(chaos.counts.values()) < faults:
                     chaos.break_something()
         chaos.mend(all_of_it=True)
