@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,6 +106,14 @@ def trial_of(opened: OpenStudy, claimed: Claimed) -> optuna.Trial:
     """Optuna's own object, to suggest with and to tell by hand."""
     opened.trials()  # Optuna's cache learns of the trial
     return optuna.Trial(opened.optuna, claimed.trial_id)
+
+
+def until(true: Callable[[], bool], seconds: float = 90) -> None:
+    """Wait for this to come true."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.1)
 
 
 @dataclass(frozen=True)

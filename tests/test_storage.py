@@ -7,10 +7,12 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import optuna
 import pytest
 import sqlalchemy
 
 from autoencoder_hpo.errors import StorageError
+from autoencoder_hpo.outages import is_outage
 from autoencoder_hpo.postgres import start_embedded
 from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.storage import Storage, open_storage
@@ -167,3 +169,69 @@ def test_a_wrong_password_is_one_line_without_it(tmp_path: Path, settings: Setti
     opened = open_storage(url, replace(settings, password_file=secret))
     assert "right" not in opened.shown
     opened.engine.dispose()
+
+
+# ---- transactions ----------------------------------------------------------------------
+
+
+def test_a_transaction_lets_one_in_at_a_time(
+    storage: Storage, database: str, settings: Settings
+) -> None:
+    """Eight threads with a storage each add one to a number ten times, by reading and writing."""
+    study = optuna.create_study(storage=storage.optuna)._study_id
+    storage.write_attrs("study_user", study, {"number": 0})
+
+    def add() -> None:
+        own = open_storage(database, settings, pooled=False)
+        for _ in range(10):
+            with own.transaction("number") as tx:
+                number = tx.optuna.get_study_user_attrs(study)["number"]
+                tx.optuna.set_study_user_attr(study, "number", number + 1)
+
+    threads = [threading.Thread(target=add) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert storage.optuna.get_study_user_attrs(study) == {"number": 80}
+
+
+def test_a_transaction_that_is_cut_off_has_done_nothing_and_holds_nobody_up(
+    storage: Storage,
+) -> None:
+    study = optuna.create_study(storage=storage.optuna)._study_id
+
+    def half() -> None:
+        with storage.transaction("x") as tx:
+            tx.optuna.set_study_user_attr(study, "half", True)
+            pid = tx.rows("select pg_backend_pid()")[0][0]
+            storage.rows("select pg_terminate_backend(:pid)", pid=pid)
+            tx.write_attrs("study_user", study, {"other half": True})
+
+    with pytest.raises(Exception, match=r"terminat|closed") as error:
+        half()
+    assert is_outage(error.value)
+    assert storage.optuna.get_study_user_attrs(study) == {}
+    with storage.transaction("x"):
+        pass
+
+
+def test_the_server_ends_whoever_stands_still_within_a_transaction(storage: Storage) -> None:
+    with storage.transaction("x") as tx:
+        assert tx.rows("show idle_in_transaction_session_timeout")[0][0] == "20s"
+
+
+def test_a_storage_without_a_pool_holds_no_connection(
+    database: str, settings: Settings, storage: Storage
+) -> None:
+    """R17."""
+    sql = (
+        "select count(*) from pg_stat_activity where datname = current_database() "
+        "and pid <> pg_backend_pid()"
+    )
+    before = storage.rows(sql)
+    own = open_storage(database, settings, pooled=False)
+    own.optuna.get_all_studies()
+    own.now()
+    time.sleep(0.2)
+    assert storage.rows(sql) == before

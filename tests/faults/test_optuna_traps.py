@@ -21,7 +21,7 @@ from optuna.distributions import FloatDistribution
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState, create_trial
 from own_server import Server
-from support import Cli, Create, inputs_of, merged
+from support import Cli, Create, inputs_of, merged, until
 
 from autoencoder_hpo.claims import (
     REASON,
@@ -55,13 +55,6 @@ def stock_worker(kind: str, url: str, seed: int = 0) -> subprocess.Popen[str]:
 
 def stock_study(url: str) -> optuna.Study:
     return optuna.load_study(study_name="stock", storage=url)
-
-
-def until(true: Callable[[], bool], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.1)
 
 
 def trials_of(url: str, settings: Settings, stock: bool) -> list[optuna.trial.FrozenTrial]:

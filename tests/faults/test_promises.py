@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 from own_server import Server
-from support import Cli, merged
+from support import Cli, merged, until
 
 from autoencoder_hpo.ledger import open_study
 from autoencoder_hpo.settings import Settings
@@ -29,13 +29,6 @@ DROPPY: dict[str, Any] = {  # seconds a trial, with everything that is random in
     "search": {"trials": 1},
 }
 GRACE_S = 3
-
-
-def until(true: Callable[[], bool], seconds: float = 90) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
 
 
 def trials_of(url: str, settings: Settings, name: str = "tiny") -> list[FrozenTrial]:

@@ -8,14 +8,13 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from optuna.trial import TrialState
-from support import Cli
+from support import Cli, until
 
 from autoencoder_hpo.ledger import OpenStudy, open_study
 from autoencoder_hpo.storage import Storage
@@ -28,13 +27,6 @@ LONG = {"task": {"epochs": 100_000}, "search": {"trials": 2}}
 def status(cli: Cli, name: str = "tiny") -> dict[str, Any]:
     values: dict[str, Any] = json.loads(cli("status", name, "--json"))
     return values
-
-
-def until(true: Callable[[], bool], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.1)
 
 
 def opened(storage: Storage, name: str = "tiny") -> OpenStudy:
