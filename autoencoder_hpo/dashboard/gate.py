@@ -4,6 +4,7 @@ Everything is refused but what is known to be harmless, so that a route that a l
 optuna-dashboard adds is closed until somebody has looked at it.
 """
 
+import io
 import json
 import logging
 import re
@@ -19,6 +20,7 @@ from werkzeug.wrappers import Request, Response
 
 from autoencoder_hpo.dashboard.access import SESSION_S, Passwords, Role, Sessions
 from autoencoder_hpo.dashboard.pages import login_page
+from autoencoder_hpo.outages import is_outage
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -29,6 +31,7 @@ COOKIE = "autoencoder_hpo_session"
 DELAY_S = 1.0  # before a wrong password is answered
 MOST_DELAYED = 2  # of the server's threads: further guesses are turned away at once
 READING = ("GET", "HEAD")
+AWAY = "the database does not answer; reload the page when it does"
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 ADMIN_MAY = (  # method, path; the rest of what optuna-dashboard offers would forge results
@@ -95,7 +98,23 @@ class Gate:
         if isinstance(role, Response):
             return role
         refusal = _refusal(role, request)
-        return refusal or Response.from_app(self.inner, request.environ)
+        return refusal or self._inside(request)
+
+    def _inside(self, request: Request) -> Response:
+        """What the dashboard says; while the database is away, just that."""
+        said = io.StringIO()  # whole tracebacks, of which the log gets a line
+        environ = {**request.environ, "wsgi.errors": said}
+        try:
+            response = Response.from_app(self.inner, environ)
+        except Exception as error:
+            if not is_outage(error):
+                raise
+            return _said(503, AWAY)
+        if response.status_code == 500 and not self.healthy():
+            return _said(503, AWAY)
+        for line in said.getvalue().strip().splitlines()[-1:]:
+            log.error("%s %s: %s", request.method, request.path, line)
+        return response
 
     def _is_ours(self, host: str) -> bool:
         """A page of another name that was made to point here must not reach us."""

@@ -1,11 +1,14 @@
 """The promises of docs/promises.md that need real processes: kills, budgets and outages."""
 
+import base64
 import json
 import random
 import signal
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -230,6 +233,38 @@ def test_the_dashboard_hands_lost_trials_back_when_no_worker_is_left(
     dashboard.send_signal(signal.SIGTERM)
     _, err = dashboard.communicate(timeout=20)
     assert "trial 0 had lost its worker, and waits" in err
+
+
+def test_the_dashboard_says_that_the_database_is_away_and_comes_back(
+    private: Server, make_cli: MakeCli
+) -> None:
+    cli = make_cli(private.url, AUTOENCODER_HPO_DASHBOARD_PASSWORD="a long password")
+    cli("create", cli.write(**DROPPY))
+    dashboard = cli.start("dashboard", "--port", "0")
+    line = dashboard.stdout.readline()  # type: ignore[union-attr]
+    address = line.split()[2].rstrip(",")
+
+    def get(path: str) -> tuple[int, str]:
+        pair = base64.b64encode(b"x:a long password").decode()
+        request = urllib.request.Request(address + path, headers={"Authorization": f"Basic {pair}"})
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+
+    assert get("/api/studies")[0] == 200
+    private.stop()
+    assert get("/healthz")[0] == 503
+    code, said = get("/api/studies/1")
+    assert code == 503
+    assert "the database does not answer" in said
+    private.start()
+    assert get("/api/studies")[0] == 200
+    dashboard.send_signal(signal.SIGTERM)
+    _, err = dashboard.communicate(timeout=20)
+    assert dashboard.returncode == 0
+    assert "Traceback" not in err
 
 
 def test_a_short_chaos_breaks_no_promise(tmp_path: Path) -> None:
