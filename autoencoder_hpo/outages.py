@@ -14,7 +14,13 @@ from sqlalchemy.exc import (
     ProgrammingError,
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random_exponential
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception,
+    stop_after_delay,
+    wait_random_exponential,
+)
 
 from autoencoder_hpo.errors import UnreachableError
 
@@ -25,6 +31,8 @@ PATIENCE_S = 15 * 60.0
 """How long a database may be away before a process gives up."""
 STOPPING_S = 4.0
 """How long a process that is asked to stop still tries."""
+BUSY = ("too many clients", "remaining connection slots", "starting up")
+BUSY_S = 30.0
 OURS = (DataError, IntegrityError, NotSupportedError, ProgrammingError)  # not the server's fault
 
 
@@ -40,6 +48,17 @@ def is_outage(error: BaseException | None) -> bool:
             return True
         error = error.__cause__
     return False
+
+
+def wait_for_a_place(do: Callable[[], T]) -> T:
+    """Do this, again for half a minute while the server is starting or has all it can serve."""
+    retrying = Retrying(
+        retry=retry_if_exception(lambda error: any(clue in str(error) for clue in BUSY)),
+        wait=wait_random_exponential(multiplier=0.25, max=4),
+        stop=stop_after_delay(BUSY_S),
+        reraise=True,
+    )
+    return retrying(do)
 
 
 class Outages:

@@ -20,7 +20,7 @@ from sqlalchemy.orm import scoped_session, sessionmaker
 from sqlalchemy.pool import NullPool
 
 from autoencoder_hpo.errors import StorageError
-from autoencoder_hpo.outages import Outages, wait_out
+from autoencoder_hpo.outages import Outages, wait_for_a_place, wait_out
 from autoencoder_hpo.postgres import start_embedded
 from autoencoder_hpo.settings import Settings
 
@@ -130,14 +130,8 @@ class Storage:
             with self._alone:
                 yield self
             return
-        pause = 0.02
-        while True:
-            with self.engine.begin() as connection:
-                if _advisory_lock(connection, lock, wait=False):
-                    yield self._within(connection)
-                    return
-            time.sleep(random.uniform(0, pause))
-            pause = min(1.0, pause * 1.5)
+        with _holding(self.engine, lock) as connection:
+            yield self._within(connection)
 
     @contextmanager
     def writing(self) -> Iterator["Storage"]:
@@ -160,9 +154,7 @@ class Storage:
             yield True
             return
         with self.engine.begin() as connection:
-            connection.execute(
-                sqlalchemy.text("set local idle_in_transaction_session_timeout = '5min'")
-            )
+            _stand_still(connection)
             yield _advisory_lock(connection, name, wait=wait)
 
     def _within(self, connection: Connection) -> "Storage":
@@ -188,7 +180,7 @@ def open_storage(url: str | None, settings: Settings, *, pooled: bool = True) ->
     """
     target, shown = _target(url, settings)
     with _said_in_one_line(target, shown):
-        return _open(target, shown, settings.grace, pooled=pooled)
+        return wait_for_a_place(lambda: _open(target, shown, settings.grace, pooled=pooled))
 
 
 def _target(url: str | None, settings: Settings) -> tuple[URL, str]:
@@ -256,10 +248,9 @@ def _migrate(url: URL, shown: str) -> str:
 @contextmanager
 def _schema_held(url: URL, shown: str) -> Iterator[bool]:
     """Nobody else creates or changes tables meanwhile; yields whether there are none yet."""
-    engine = sqlalchemy.create_engine(url, **_engine_args(url))
-    with engine.begin() as connection:
-        if connection.dialect.name == "postgresql":
-            _advisory_lock(connection, "schema")
+    engine = sqlalchemy.create_engine(url, **_engine_args(url, pooled=False))
+    with _holding(engine, "schema") as connection:
+        _stand_still(connection)  # the work is done on other connections
         yield not _refuse_foreign_tables(connection, shown)
     engine.dispose()
 
@@ -283,6 +274,26 @@ def _open(url: URL, shown: str, grace: float, *, pooled: bool) -> Storage:
         rdb = _rdb(url, pooled=pooled)
     # Public, and the only way to the cache that keeps a thousand trials from being read again.
     return Storage(shown, rdb, optuna.storages.get_storage(rdb), grace)
+
+
+@contextmanager
+def _holding(engine: Engine, lock: str) -> Iterator[Connection]:
+    """A connection in a transaction that has the lock; who waits for it holds no connection."""
+    pause = 0.02
+    while True:
+        with engine.begin() as connection:
+            if engine.dialect.name != "postgresql" or _advisory_lock(connection, lock, wait=False):
+                yield connection
+                return
+        time.sleep(random.uniform(0, pause))
+        pause = min(1.0, pause * 1.5)
+
+
+def _stand_still(connection: Connection) -> None:
+    """Let this transaction wait for longer work than others may."""
+    if connection.dialect.name == "postgresql":
+        sql = "set local idle_in_transaction_session_timeout = '5min'"
+        connection.execute(sqlalchemy.text(sql))
 
 
 def _advisory_lock(connection: Connection, name: str, *, wait: bool = True) -> bool:
