@@ -43,7 +43,7 @@ GRACE_S = 5.0
 EPOCHS = 8
 YOUNG_S = 6.0
 STUDY: dict[str, Any] = {  # one or two seconds a trial
-    "task": {"epochs": EPOCHS, "data": {"dataset": "digits", "train": 1200}},
+    "task": {"epochs": EPOCHS, "data": {"dataset": "digits", "train": 500}},
     "trial": {
         "batch_size": 16,
         "optimizer": {"kind": "adam", "learning_rate": {"float": [1e-4, 1e-1], "log": True}},
@@ -51,15 +51,15 @@ STUDY: dict[str, Any] = {  # one or two seconds a trial
     },
     "search": {
         "sampler": {"kind": "tpe", "startup_trials": 10},
-        "pruner": {"kind": "median", "warmup_epochs": 4},
+        "pruner": {"kind": "median", "warmup_epochs": 2},
     },
 }
 KINDS = {
-    "SIGKILL": 5,
-    "SIGTERM": 3,
-    "SIGSTOP": 2,
-    "connections cut": 4,
-    "database away": 2,
+    "SIGKILL": 3,
+    "SIGTERM": 2,
+    "SIGSTOP": 3,
+    "connections cut": 5,
+    "database away": 3,
     "store read-only": 1,
     "disk full": 1,
 }
@@ -320,7 +320,7 @@ def run(
             while _goes_on(chaos, opened, faults, progress, bars):
                 chaos.mend()
                 chaos.employ()
-                time.sleep(chaos.dice.uniform(0.8, 3.2))
+                time.sleep(chaos.dice.uniform(0.6, 2.4))
                 if sum(chaos.counts.values()) < faults:
                     chaos.break_something()
         chaos.mend(all_of_it=True)
