@@ -8,6 +8,7 @@ import torch
 from optuna.trial import FrozenTrial, TrialState
 from support import Create, inputs_of
 
+from autoencoder_hpo import objective
 from autoencoder_hpo.claims import Claimed, claim, hand_back
 from autoencoder_hpo.ledger import OpenStudy
 from autoencoder_hpo.objective import (
@@ -158,18 +159,21 @@ def test_a_continued_trial_keeps_its_thread_count(create: Create, place: Place) 
     assert torch.get_num_threads() == 1
 
 
+EXPLODES = {
+    "trial": {
+        "optimizer": {"kind": "sgd", "learning_rate": 10.0, "momentum": 0.9},
+        "model": {
+            "kind": "mlp", "depth": 4, "width": 32, "taper": 1.0, "output": "linear",
+            "activation": "elu",
+        },
+    },
+    "task": {"epochs": 20},
+}  # fmt: skip
+
+
 def test_a_loss_that_is_not_finite_prunes_with_its_reason(create: Create, place: Place) -> None:
     """R21: the constraint is what TPE learns from."""
-    opened = create(
-        trial={
-            "optimizer": {"kind": "sgd", "learning_rate": 10.0, "momentum": 0.9},
-            "model": {
-                "kind": "mlp", "depth": 4, "width": 32, "taper": 1.0, "output": "linear",
-                "activation": "elu",
-            },
-        },
-        task={"epochs": 20},
-    )  # fmt: skip
+    opened = create(**EXPLODES)
     outcome = run_one(opened, place)
     assert isinstance(outcome, Pruned)
     assert outcome.infeasible
@@ -177,6 +181,28 @@ def test_a_loss_that_is_not_finite_prunes_with_its_reason(create: Create, place:
     assert trial.state is TrialState.PRUNED
     assert "the loss was not finite in epoch" in trial.user_attrs["reason"]
     assert trial.constraints == {"trainable": 1.0}
+
+
+def test_a_verdict_that_could_not_be_told_is_told_by_the_next_worker(
+    create: Create, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R7: the checkpoint is the spool; nothing is trained again."""
+
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    opened = create(**EXPLODES)
+    with monkeypatch.context() as patch:
+        patch.setattr(objective, "settle", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run_one(opened, place)
+    assert only(opened).state is TrialState.RUNNING
+    hand_back(opened, only(opened)._trial_id, place.worker)
+    monkeypatch.setattr(Training, "train_epoch", killed)
+    outcome = run_one(opened, place)
+    assert isinstance(outcome, Pruned)
+    assert "the loss was not finite in epoch" in only(opened).user_attrs["reason"]
+    assert only(opened).state is TrialState.PRUNED
 
 
 def break_training(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
