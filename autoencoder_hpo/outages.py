@@ -18,7 +18,6 @@ from tenacity import (
     RetryCallState,
     Retrying,
     retry_if_exception,
-    stop_after_delay,
     wait_random_exponential,
 )
 
@@ -32,6 +31,8 @@ PATIENCE_S = 15 * 60.0
 STOPPING_S = 4.0
 """How long a process that is asked to stop still tries."""
 BUSY = ("too many clients", "remaining connection slots", "starting up")
+NOT_THERE = ("Connection refused", "No such file or directory", "shutting down",
+             "closed the connection", "terminating connection")  # fmt: skip
 BUSY_S = 30.0
 OURS = (DataError, IntegrityError, NotSupportedError, ProgrammingError)  # not the server's fault
 
@@ -50,12 +51,24 @@ def is_outage(error: BaseException | None) -> bool:
     return False
 
 
-def wait_for_a_place(do: Callable[[], T]) -> T:
-    """Do this, again for half a minute while the server is starting or has all it can serve."""
+def wait_for_server(do: Callable[[], T], *, shown: str, stop: Callable[[], bool] | None) -> T:
+    """Do this, again for half a minute while the server is starting or has all it can serve.
+
+    Who gives a `stop`, as services do, waits for a server that is not there yet, too, until then
+    or for `PATIENCE_S`. What waiting does not mend, such as a wrong password, is raised at once.
+    """
+    clues = BUSY if stop is None else (*BUSY, *NOT_THERE)
+    limit = BUSY_S if stop is None else PATIENCE_S
+    started = time.monotonic()
     retrying = Retrying(
-        retry=retry_if_exception(lambda error: any(clue in str(error) for clue in BUSY)),
+        retry=retry_if_exception(lambda error: any(clue in str(error) for clue in clues)),
         wait=wait_random_exponential(multiplier=0.25, max=4),
-        stop=stop_after_delay(BUSY_S),
+        stop=lambda _: time.monotonic() - started > limit or (stop is not None and stop()),
+        before_sleep=lambda state: (
+            log.warning("%s does not answer yet; trying again until it does", shown)
+            if state.attempt_number == 1
+            else None
+        ),
         reraise=True,
     )
     return retrying(do)

@@ -20,7 +20,7 @@ from sqlalchemy.orm import scoped_session, sessionmaker
 from sqlalchemy.pool import NullPool
 
 from autoencoder_hpo.errors import StorageError
-from autoencoder_hpo.outages import Outages, wait_for_a_place, wait_out
+from autoencoder_hpo.outages import Outages, wait_for_server, wait_out
 from autoencoder_hpo.postgres import start_embedded
 from autoencoder_hpo.settings import Settings
 
@@ -166,7 +166,13 @@ class Storage:
         return replace(self, rdb=rdb, optuna=rdb, _connection=connection)
 
 
-def open_storage(url: str | None, settings: Settings, *, pooled: bool = True) -> Storage:
+def open_storage(
+    url: str | None,
+    settings: Settings,
+    *,
+    pooled: bool = True,
+    stop: Callable[[], bool] | None = None,
+) -> Storage:
     """Open the database at `url`, or that of the settings, or the embedded one.
 
     Creates Optuna's tables in an empty database, also when several processes ask at once (R1).
@@ -174,13 +180,16 @@ def open_storage(url: str | None, settings: Settings, *, pooled: bool = True) ->
     Args:
         pooled: keep connections for the next statement. Without, as in workers, a process that
             trains has none, and a server's hundred serve any number of workers (R17).
+        stop: given, a server that is not there yet is waited for until this says yes.
 
     Raises:
         StorageError: no such server, wrong password, or a database that is not ours.
     """
     target, shown = _target(url, settings)
     with _said_in_one_line(target, shown):
-        return wait_for_a_place(lambda: _open(target, shown, settings.grace, pooled=pooled))
+        return wait_for_server(
+            lambda: _open(target, shown, settings.grace, pooled=pooled), shown=shown, stop=stop
+        )
 
 
 def _target(url: str | None, settings: Settings) -> tuple[URL, str]:

@@ -1,6 +1,7 @@
 """Options that several commands share, and what they open. Light: no torch, no Optuna."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -46,12 +47,14 @@ def console() -> "Console":
     return plain if plain.is_terminal else Console(width=120)
 
 
-def open_database(url: str | None, *, pooled: bool = True) -> "Storage":
+def open_database(
+    url: str | None, *, pooled: bool = True, stop: Callable[[], bool] | None = None
+) -> "Storage":
     """Open the database; say what SQLite cannot do."""
     from autoencoder_hpo.settings import settings
     from autoencoder_hpo.storage import open_storage
 
-    storage = open_storage(url, settings(), pooled=pooled)
+    storage = open_storage(url, settings(), pooled=pooled, stop=stop)
     if not storage.is_server:
         warn("SQLite serves one process only; use PostgreSQL for several workers or machines")
     return storage

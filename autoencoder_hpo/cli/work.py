@@ -97,10 +97,12 @@ def worker(
     """Work on a study with one worker, on any machine that reaches the database.
 
     Without a NAME it works on every study that has trials to do, oldest first, and waits for
-    new ones. On a machine with several GPUs each gets a worker process.
+    new ones. A database server that does not answer yet is waited for. On a machine with several
+    GPUs each gets a worker process.
 
     Example: autoencoder-hpo worker fashion-mnist --storage postgresql+psycopg2://ada@db/studies
     """
+    from autoencoder_hpo.errors import StorageError
     from autoencoder_hpo.fleet import slots, usable_cores
     from autoencoder_hpo.worker import StopFlag
 
@@ -112,9 +114,13 @@ def worker(
     stop.listen()
     if parent is not None:
         stop.follow(parent)
-    _work_alone(
-        open_database(storage, pooled=False), name, device, threads or usable_cores(), stop, parent
-    )
+    try:
+        database = open_database(storage, pooled=False, stop=stop)
+        _work_alone(database, name, device, threads or usable_cores(), stop, parent)
+    except StorageError:
+        if not stop():
+            raise
+        typer.echo("stopped; the database does not answer")
 
 
 def _worker_per_gpu(name: str | None, storage: str | None, places: "list[Slot]") -> None:

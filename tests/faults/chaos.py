@@ -57,9 +57,9 @@ STUDY: dict[str, Any] = {  # one or two seconds a trial
 KINDS = {
     "SIGKILL": 3,
     "SIGTERM": 2,
-    "SIGSTOP": 3,
+    "SIGSTOP": 2,
     "connections cut": 5,
-    "database away": 3,
+    "database away": 1,
     "store read-only": 1,
     "disk full": 1,
 }
@@ -320,7 +320,7 @@ def run(
             while _goes_on(chaos, opened, faults, progress, bars):
                 chaos.mend()
                 chaos.employ()
-                time.sleep(chaos.dice.uniform(0.6, 2.4))
+                time.sleep(chaos.dice.uniform(0.8, 3.0))
                 if sum(chaos.counts.values()) < faults:
                     chaos.break_something()
         chaos.mend(all_of_it=True)

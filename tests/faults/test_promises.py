@@ -219,6 +219,23 @@ def test_a_polite_stop_while_the_database_is_away_takes_seconds(
     assert list(Path(cli.environment["AUTOENCODER_HPO_HOME"]).rglob("checkpoint.pt"))
 
 
+def test_a_worker_waits_for_a_database_that_is_not_there_yet(
+    private: Server, make_cli: MakeCli
+) -> None:
+    cli = make_cli(private.url)
+    cli("create", cli.write(task={"epochs": 1}))
+    private.stop()
+    early, stopped = worker(cli), worker(cli)
+    assert "does not answer yet" in early.stderr.readline()  # type: ignore[union-attr]
+    assert "does not answer yet" in stopped.stderr.readline()  # type: ignore[union-attr]
+    stopped.send_signal(signal.SIGTERM)
+    out, err = stopped.communicate(timeout=10)
+    assert (stopped.returncode, out) == (0, "stopped; the database does not answer\n"), err
+    private.start()
+    out, err = early.communicate(timeout=60)
+    assert "nothing left to do: the budget is used up" in out, err
+
+
 def test_the_dashboard_hands_lost_trials_back_when_no_worker_is_left(
     cli: Cli, database: str, settings: Settings
 ) -> None:
