@@ -35,7 +35,7 @@ from autoencoder_hpo.storage import Storage, open_storage
 
 EPOCHS = 10
 CURVE = [0.05 / epoch for epoch in range(1, EPOCHS + 1)]  # recorded once, and good enough
-TRIALS_EACH = 3
+TRIALS_EACH = 2
 DATA = {"uid": "0" * 8, "hash": "0" * 64, "counts": {}, "shape": [1, 8, 8],
         "noisy": {"mse": 0.06, "psnr": 12.0, "ssim": 0.5}, "skipped": []}  # fmt: skip
 

@@ -21,6 +21,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -267,9 +268,18 @@ def _broken_of(trial: FrozenTrial) -> list[str]:
 
 
 def errors_of_workers(log: Path) -> list[str]:
-    """A worker may end with an error only when it finds no database at its very start."""
-    lines = log.read_text(errors="replace").splitlines()
-    errors = [line for line in lines if line.startswith("error:") or "Traceback" in line]
+    """A worker may end with an error only when it finds no database at its very start.
+
+    A signal that comes while a weak reference is cleared is told by Python as an ignored
+    exception, and does its work all the same.
+    """
+    lines = ["", *log.read_text(errors="replace").splitlines()]
+    errors = [
+        line
+        for before, line in pairwise(lines)
+        if line.startswith("error:")
+        or ("Traceback" in line and not before.startswith("Exception ignored in"))
+    ]
     return [line for line in errors if not any(clue in line for clue in NO_DATABASE)]
 
 
