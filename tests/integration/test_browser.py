@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from PIL import Image
 from selenium import webdriver
+from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
@@ -94,7 +95,9 @@ def loaded(browser: WebDriver, part: str) -> int:
 
 
 def wait(browser: WebDriver) -> WebDriverWait[WebDriver]:
-    return WebDriverWait(browser, 30)
+    """A page that is replaced while it is read is read again."""
+    stale = (NoSuchElementException, StaleElementReferenceException)
+    return WebDriverWait(browser, 30, ignored_exceptions=stale)
 
 
 def test_a_person_logs_in_and_looks(browser: WebDriver, site: str, tmp_path: Path) -> None:
