@@ -216,6 +216,7 @@ class TrialRun:
         )
         if found:
             self._report(training.history)
+        self.opened.storage.rest()
         return training
 
     def _train_epochs(self, training: Training | FoldedTraining) -> Outcome | None:
@@ -259,6 +260,8 @@ class TrialRun:
                 raise
             self.opened.storage.outages.saw()
             return False
+        finally:
+            self.opened.storage.rest()
 
     def _report(self, results: Sequence[EpochResult]) -> None:
         for result in results:

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from sqlalchemy.exc import (
@@ -51,6 +51,14 @@ def is_outage(error: BaseException | None) -> bool:
     return False
 
 
+def _says(error: BaseException | None, clues: Sequence[str]) -> bool:
+    while error is not None:
+        if any(clue in str(error) for clue in clues):
+            return True
+        error = error.__cause__
+    return False
+
+
 def wait_for_server(do: Callable[[], T], *, shown: str, stop: Callable[[], bool] | None) -> T:
     """Do this, again for half a minute while the server is starting or has all it can serve.
 
@@ -61,7 +69,7 @@ def wait_for_server(do: Callable[[], T], *, shown: str, stop: Callable[[], bool]
     limit = BUSY_S if stop is None else PATIENCE_S
     started = time.monotonic()
     retrying = Retrying(
-        retry=retry_if_exception(lambda error: any(clue in str(error) for clue in clues)),
+        retry=retry_if_exception(lambda error: _says(error, clues)),
         wait=wait_random_exponential(multiplier=0.25, max=4),
         stop=lambda _: time.monotonic() - started > limit or (stop is not None and stop()),
         before_sleep=lambda state: (

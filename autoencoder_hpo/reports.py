@@ -16,8 +16,8 @@ from autoencoder_hpo.outages import is_outage
 log = logging.getLogger(__name__)
 
 BEATS_A_GRACE = 4
-MOST_OFTEN_S = 0.25
-"""Between two reports, however short the epochs."""
+MOST_OFTEN_S = 5.0
+"""Between two reports, however short the epochs; a rung does not wait for it."""
 RETRY_S = 1.0
 
 
@@ -114,6 +114,7 @@ class Reporter:
                 self._away = True
                 self._changed.notify_all()
             return False
+        self.opened.storage.rest()
         with self._changed:
             self.standing = standing
             self._away = False

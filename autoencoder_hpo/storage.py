@@ -6,7 +6,7 @@ import random
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar
@@ -14,10 +14,10 @@ from typing import Any, Literal, TypeVar
 import optuna
 import sqlalchemy
 from optuna.storages import BaseStorage, RDBStorage
+from psycopg2.errors import LockNotAvailable
 from sqlalchemy.engine import URL, Connection, Engine, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import scoped_session, sessionmaker
-from sqlalchemy.pool import NullPool
 
 from autoencoder_hpo.errors import StorageError
 from autoencoder_hpo.outages import Outages, wait_for_server, wait_out
@@ -29,8 +29,17 @@ warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning
 T = TypeVar("T")
 Owner = Literal["trial_user", "trial_system", "study_user", "study_system"]
 
+CONNECTIONS = 60
+"""What all processes together use, of the hundred that PostgreSQL allows unless told otherwise."""
+ROOM_S = 30.0
+"""How long a process waits for room among them; then it connects all the same."""
+QUEUE = 16
+"""Processes that wait for a lock in the database, each with a connection; others wait outside."""
+QUEUE_S = 2.0
+MOST_PAUSE_S = 4.0
 FROZEN_S = 20
 """A process that stands still within a transaction loses it, and its locks, after this long."""
+NAME = "autoencoder-hpo"
 POOL = {
     "pool_pre_ping": True,  # a connection that was dropped is replaced, not noticed (R6)
     "pool_recycle": 600,
@@ -43,7 +52,7 @@ CONNECT = {
     "keepalives_interval": 10,
     "keepalives_count": 3,
     "tcp_user_timeout": 30_000,  # milliseconds: a host that vanished is noticed
-    "application_name": "autoencoder-hpo",
+    "application_name": NAME,
     # A session elsewhere misreads heartbeats (R4).
     "options": f"-c timezone=UTC -c idle_in_transaction_session_timeout={FROZEN_S}s",
 }
@@ -99,6 +108,15 @@ class Storage:
             [{"number": number, "key": k, "value": json.dumps(v)} for k, v in attrs.items()],
         )
 
+    def rest(self) -> None:
+        """Close the connections that are kept for a next statement.
+
+        A process that trains or waits has none, so that a server's hundred serve any number of
+        workers (R17).
+        """
+        if self.is_server:
+            self.engine.dispose()
+
     def _connected(self) -> Any:
         return nullcontext(self._connection) if self._connection else self.engine.begin()
 
@@ -153,9 +171,10 @@ class Storage:
         if not self.is_server:
             yield True
             return
-        with self.engine.begin() as connection:
+        held = _holding(self.engine, name) if wait else self.engine.begin()
+        with held as connection:
             _stand_still(connection)
-            yield _advisory_lock(connection, name, wait=wait)
+            yield wait or _has_locked(connection, name)
 
     def _within(self, connection: Connection) -> "Storage":
         """The same storage, Optuna's part of it too, on a connection in a transaction."""
@@ -167,19 +186,13 @@ class Storage:
 
 
 def open_storage(
-    url: str | None,
-    settings: Settings,
-    *,
-    pooled: bool = True,
-    stop: Callable[[], bool] | None = None,
+    url: str | None, settings: Settings, *, stop: Callable[[], bool] | None = None
 ) -> Storage:
     """Open the database at `url`, or that of the settings, or the embedded one.
 
     Creates Optuna's tables in an empty database, also when several processes ask at once (R1).
 
     Args:
-        pooled: keep connections for the next statement. Without, as in workers, a process that
-            trains has none, and a server's hundred serve any number of workers (R17).
         stop: given, a server that is not there yet is waited for until this says yes.
 
     Raises:
@@ -187,9 +200,7 @@ def open_storage(
     """
     target, shown = _target(url, settings)
     with _said_in_one_line(target, shown):
-        return wait_for_server(
-            lambda: _open(target, shown, settings.grace, pooled=pooled), shown=shown, stop=stop
-        )
+        return wait_for_server(lambda: _open(target, shown, settings.grace), shown=shown, stop=stop)
 
 
 def _target(url: str | None, settings: Settings) -> tuple[URL, str]:
@@ -257,45 +268,75 @@ def _migrate(url: URL, shown: str) -> str:
 @contextmanager
 def _schema_held(url: URL, shown: str) -> Iterator[bool]:
     """Nobody else creates or changes tables meanwhile; yields whether there are none yet."""
-    engine = sqlalchemy.create_engine(url, **_engine_args(url, pooled=False))
+    engine = _budgeted(sqlalchemy.create_engine(url, **_engine_args(url)))
     with _holding(engine, "schema") as connection:
         _stand_still(connection)  # the work is done on other connections
         yield not _refuse_foreign_tables(connection, shown)
     engine.dispose()
 
 
-def _rdb(url: URL, *, any_version: bool = False, pooled: bool = True) -> RDBStorage:
-    return RDBStorage(
+def _rdb(url: URL, *, any_version: bool = False) -> RDBStorage:
+    rdb = RDBStorage(
         url.render_as_string(hide_password=False),
-        engine_kwargs=_engine_args(url, pooled=pooled),
+        engine_kwargs=_engine_args(url),
         skip_compatibility_check=any_version,
     )
+    _budgeted(rdb.engine)
+    return rdb
 
 
-def _engine_args(url: URL, *, pooled: bool = True) -> dict[str, Any]:
-    if url.get_backend_name() != "postgresql":
-        return {}
-    return {**(POOL if pooled else {"poolclass": NullPool}), "connect_args": CONNECT}
+def _engine_args(url: URL) -> dict[str, Any]:
+    return {**POOL, "connect_args": CONNECT} if url.get_backend_name() == "postgresql" else {}
 
 
-def _open(url: URL, shown: str, grace: float, *, pooled: bool) -> Storage:
+def _budgeted(engine: Engine) -> Engine:
+    """Let this engine connect only while there is room among our `CONNECTIONS` (R17)."""
+    if engine.dialect.name == "postgresql":
+        sqlalchemy.event.listen(engine, "do_connect", _connect_within_budget)
+    return engine
+
+
+def _connect_within_budget(
+    dialect: Any, record: object, args: Sequence[Any], options: Mapping[str, Any]
+) -> Any:
+    end, pause = time.monotonic() + ROOM_S, 0.5
+    while True:
+        connection = dialect.connect(*args, **options)
+        with connection, connection.cursor() as cursor:
+            cursor.execute(
+                "select count(*) from pg_stat_activity where application_name = %s", [NAME]
+            )
+            (used,) = cursor.fetchone()
+        if used <= CONNECTIONS or time.monotonic() > end:
+            return connection
+        connection.close()
+        time.sleep(random.uniform(0, pause))
+        pause = min(2 * MOST_PAUSE_S, 2 * pause)
+
+
+def _open(url: URL, shown: str, grace: float) -> Storage:
     with _schema_held(url, shown):
-        rdb = _rdb(url, pooled=pooled)
+        rdb = _rdb(url)
+        rdb.engine.dispose()
     # Public, and the only way to the cache that keeps a thousand trials from being read again.
     return Storage(shown, rdb, optuna.storages.get_storage(rdb), grace)
 
 
 @contextmanager
 def _holding(engine: Engine, lock: str) -> Iterator[Connection]:
-    """A connection in a transaction that has the lock; who waits for it holds no connection."""
-    pause = 0.02
+    """A connection in a transaction that has the lock.
+
+    The first `QUEUE` that wait for it get it in turn. The others hold no connection.
+    """
+    pause = 0.25
     while True:
         with engine.begin() as connection:
-            if engine.dialect.name != "postgresql" or _advisory_lock(connection, lock, wait=False):
+            if engine.dialect.name != "postgresql" or _queued(connection, lock):
                 yield connection
                 return
+        engine.dispose()
         time.sleep(random.uniform(0, pause))
-        pause = min(1.0, pause * 1.5)
+        pause = min(MOST_PAUSE_S, pause * 1.5)
 
 
 def _stand_still(connection: Connection) -> None:
@@ -305,12 +346,33 @@ def _stand_still(connection: Connection) -> None:
         connection.execute(sqlalchemy.text(sql))
 
 
-def _advisory_lock(connection: Connection, name: str, *, wait: bool = True) -> bool:
+def _queued(connection: Connection, name: str) -> bool:
+    """Wait for the lock; False when too many do, or it takes so long that we should look up."""
+    if _has_locked(connection, name):
+        return True
+    sql = "select count(*) from pg_locks where locktype = 'advisory' and not granted"
+    if connection.execute(sqlalchemy.text(sql)).scalar_one() >= QUEUE:
+        return False
+    connection.execute(sqlalchemy.text(f"set local lock_timeout = '{QUEUE_S:.0f}s'"))
+    try:
+        _ask_for_lock(connection, "pg_advisory_xact_lock", name)
+    except OperationalError as error:
+        if isinstance(error.orig, LockNotAvailable):
+            return False
+        raise
+    connection.execute(sqlalchemy.text("set local lock_timeout = 0"))
+    return True
+
+
+def _has_locked(connection: Connection, name: str) -> bool:
+    return bool(_ask_for_lock(connection, "pg_try_advisory_xact_lock", name))
+
+
+def _ask_for_lock(connection: Connection, function: str, name: str) -> Any:
     digest = hashlib.sha256(f"autoencoder-hpo {name}".encode()).digest()[:8]
     key = int.from_bytes(digest, signed=True)
-    function = "pg_advisory_xact_lock" if wait else "pg_try_advisory_xact_lock"
-    held = connection.execute(sqlalchemy.text(f"select {function}(:key)"), {"key": key})
-    return held.scalar_one() is not False  # the waiting one returns nothing
+    sql = sqlalchemy.text(f"select {function}(:key)")
+    return connection.execute(sql, {"key": key}).scalar_one()
 
 
 def _refuse_foreign_tables(connection: Connection, shown: str) -> bool:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import random
 import signal
 import socket
 import threading
@@ -27,7 +28,8 @@ from autoencoder_hpo.status import trial_record
 from autoencoder_hpo.storage import Storage
 
 log = logging.getLogger(__name__)
-POLL_S = 1.0  # between two looks for a trial, while others still work
+POLL_S = (0.5, 5.0)
+"""The first and the longest pause between two looks for a trial, while others still work."""
 
 
 class StopFlag:
@@ -88,6 +90,27 @@ class StopFlag:
         threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
+class Pauses:
+    """The pauses of a worker that has nothing to do: they grow, without a connection."""
+
+    def __init__(self, storage: Storage, stop: StopFlag) -> None:
+        self._storage = storage
+        self._stop = stop
+        self.start_over()
+
+    @property
+    def begun(self) -> bool:
+        return self._seconds > POLL_S[0]
+
+    def start_over(self) -> None:
+        self._seconds = POLL_S[0]
+
+    def wait(self) -> None:
+        self._storage.rest()
+        self._stop.wait(random.uniform(0.5, 1.0) * self._seconds)
+        self._seconds = min(POLL_S[1], 1.5 * self._seconds)
+
+
 class Worker:
     """One worker process: where it trains, and the studies that it has open."""
 
@@ -116,13 +139,16 @@ class Worker:
             StudyError: no such study, or the images here are not its images.
         """
         bench = self._open(name)
+        pauses = Pauses(self.storage, self.stop)
         while not self.stop():
             match self._turn(bench):
                 case Nothing(why="wait" | "paused"):
-                    self.stop.wait(POLL_S)
+                    pauses.wait()
                 case Nothing() as nothing:
                     bench.clear(self.stop)
                     return nothing
+                case _:
+                    pauses.start_over()
         return None
 
     def _open(self, name: str) -> "Bench":
@@ -146,16 +172,16 @@ class Worker:
         A study that cannot be worked on here is said once and left to other workers.
         """
         refused: set[int] = set()
-        waiting = False
+        pauses = Pauses(self.storage, self.stop)
         while not self.stop():
             line = self._serve_one(refused, say)
-            if line is None:
-                if not waiting:
-                    say("waiting for a study with trials to do")
-                self.stop.wait(POLL_S)
-            else:
+            if line is not None:
                 say(line)
-            waiting = line is None
+                pauses.start_over()
+                continue
+            if not pauses.begun:
+                say("waiting for a study with trials to do")
+            pauses.wait()
 
     def _serve_one(self, refused: set[int], say: Callable[[str], None]) -> str | None:
         """One trial of the oldest study that has one for us; None when no study has."""
@@ -226,6 +252,7 @@ class Bench:
 
     def _loaded(self, stop: StopFlag) -> Inputs:
         if self._inputs is None:
+            self.opened.storage.rest()
             with stop.at_once():
                 inputs = load_inputs(self.opened.file, self.place.settings, self.place.device)
             refuse_other_data(self.opened, inputs)

@@ -182,7 +182,7 @@ def test_a_transaction_lets_one_in_at_a_time(
     storage.write_attrs("study_user", study, {"number": 0})
 
     def add() -> None:
-        own = open_storage(database, settings, pooled=False)
+        own = open_storage(database, settings)
         for _ in range(10):
             with own.transaction("number") as tx:
                 number = tx.optuna.get_study_user_attrs(study)["number"]
@@ -221,7 +221,7 @@ def test_the_server_ends_whoever_stands_still_within_a_transaction(storage: Stor
         assert tx.rows("show idle_in_transaction_session_timeout")[0][0] == "20s"
 
 
-def test_a_storage_without_a_pool_holds_no_connection(
+def test_a_storage_that_rests_holds_no_connection(
     database: str, settings: Settings, storage: Storage
 ) -> None:
     """R17."""
@@ -230,8 +230,10 @@ def test_a_storage_without_a_pool_holds_no_connection(
         "and pid <> pg_backend_pid()"
     )
     before = storage.rows(sql)
-    own = open_storage(database, settings, pooled=False)
+    own = open_storage(database, settings)
     own.optuna.get_all_studies()
     own.now()
+    assert storage.rows(sql) != before
+    own.rest()
     time.sleep(0.2)
     assert storage.rows(sql) == before

@@ -47,14 +47,12 @@ def console() -> "Console":
     return plain if plain.is_terminal else Console(width=120)
 
 
-def open_database(
-    url: str | None, *, pooled: bool = True, stop: Callable[[], bool] | None = None
-) -> "Storage":
+def open_database(url: str | None, *, stop: Callable[[], bool] | None = None) -> "Storage":
     """Open the database; say what SQLite cannot do."""
     from autoencoder_hpo.settings import settings
     from autoencoder_hpo.storage import open_storage
 
-    storage = open_storage(url, settings(), pooled=pooled, stop=stop)
+    storage = open_storage(url, settings(), stop=stop)
     if not storage.is_server:
         warn("SQLite serves one process only; use PostgreSQL for several workers or machines")
     return storage

@@ -115,7 +115,7 @@ def worker(
     if parent is not None:
         stop.follow(parent)
     try:
-        database = open_database(storage, pooled=False, stop=stop)
+        database = open_database(storage, stop=stop)
         _work_alone(database, name, device, threads or usable_cores(), stop, parent)
     except StorageError:
         if not stop():

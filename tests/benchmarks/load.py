@@ -8,12 +8,14 @@ a recorded curve. Afterwards the budget is checked, and that no trial was lost o
 """
 
 import argparse
+import gc
 import json
 import multiprocessing
 import os
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,7 @@ from autoencoder_hpo.search import Judge, is_rung, with_search
 from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.space import fill
 from autoencoder_hpo.storage import Storage, open_storage
+from autoencoder_hpo.worker import Pauses, StopFlag
 
 EPOCHS = 10
 CURVE = [0.05 / epoch for epoch in range(1, EPOCHS + 1)]  # recorded once, and good enough
@@ -42,7 +45,7 @@ DATA = {"uid": "0" * 8, "hash": "0" * 64, "counts": {}, "shape": [1, 8, 8],
 
 def work(url: str, settings: Settings, name: str, epoch_s: float, out: Any, gate: Any) -> None:
     """One worker, until the budget is used up; says what it did."""
-    storage = open_storage(url, settings, pooled=False)
+    storage = open_storage(url, settings)
     opened, worker = with_search(open_study(storage, name)), str(os.getpid())
     statements, trials, waited = [0], 0, 0.0
 
@@ -50,7 +53,10 @@ def work(url: str, settings: Settings, name: str, epoch_s: float, out: Any, gate
     def note(*_: object) -> None:
         statements[0] += 1
 
+    pauses = Pauses(storage, StopFlag())
+    storage.rest()
     gate.wait()
+    before = time.process_time()
     rung = is_rung(opened.study)
     while True:
         asked = time.monotonic()
@@ -59,11 +65,13 @@ def work(url: str, settings: Settings, name: str, epoch_s: float, out: Any, gate
         if isinstance(taken, Nothing):
             if taken.why != "wait":
                 break
-            time.sleep(0.5)
+            pauses.wait()
             continue
+        pauses.start_over()
         train(opened, taken, worker, rung, epoch_s)
         trials += 1
-    out.put({"trials": trials, "statements": statements[0], "waited": waited})
+    spent = time.process_time() - before
+    out.put({"trials": trials, "statements": statements[0], "waited": waited, "cpu": spent})
 
 
 def train(opened: Any, claimed: Claimed, worker: str, rung: Any, epoch_s: float) -> None:
@@ -77,13 +85,16 @@ def train(opened: Any, claimed: Claimed, worker: str, rung: Any, epoch_s: float)
     storage.patiently(
         lambda: begin(opened, claimed.trial_id, worker, {CONFIG: {}, RUN: {}}, anew=True)
     )
+    storage.rest()
     judge = Judge(opened, claimed.number)
     with Reporter(opened, claimed.trial_id, worker) as reporter:
         for epoch, value in enumerate(CURVE, 1):
             time.sleep(epoch_s)
             reporter.epoch(epoch, value, 20.0)
             if rung(epoch) and reporter.told(5.0):
-                judge.falls_behind(dict(enumerate(CURVE[:epoch], 1)))
+                values = dict(enumerate(CURVE[:epoch], 1))
+                storage.patiently(partial(judge.falls_behind, values))
+                storage.rest()
         untold = reporter.take_untold()
         storage.patiently(
             lambda: settle(
@@ -106,6 +117,7 @@ def measure(url: str, settings: Settings, workers: int, epoch_s: float) -> dict[
     fork = multiprocessing.get_context("fork")
     out, gate = fork.Queue(), fork.Barrier(workers + 1)
     storage.engine.dispose()
+    gc.freeze()  # else every worker copies what it shares with this process
     processes = [
         fork.Process(target=work, args=(url, settings, name, epoch_s, out, gate))
         for _ in range(workers)
@@ -137,6 +149,7 @@ def measure(url: str, settings: Settings, workers: int, epoch_s: float) -> dict[
         "claims a second": round(budget / seconds, 1),
         "statements a trial": round(sum(d["statements"] for d in done) / budget),
         "ms to claim": round(1000 * sum(d["waited"] for d in done) / budget),
+        "CPU ms a trial": round(1000 * sum(d["cpu"] for d in done) / budget),
         "connections at most": max(connections),
     }
 
@@ -162,7 +175,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 8, 40, 100, 200])
-    parser.add_argument("--epoch", type=float, default=1.0, help="seconds of an epoch")
+    parser.add_argument("--epoch", type=float, default=3.0, help="seconds of an epoch")
     parser.add_argument("--plot", type=Path)
     given = parser.parse_args()
     os.environ["TZ"] = "UTC"

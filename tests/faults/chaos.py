@@ -315,7 +315,7 @@ def run(
     settings = Settings(
         home=chaos.home, storage=chaos.server.url, password_file=None, data=None, grace=GRACE_S
     )
-    storage = open_storage(None, settings, pooled=False)
+    storage = open_storage(None, settings)
     changes = {**STUDY, "search": {**STUDY["search"], "trials": trials, "seed": seed}}
     file = parse_study(study_text(name="chaos", **changes), where="chaos.yaml", base="/")
 

@@ -58,7 +58,7 @@ def stock_study(url: str) -> optuna.Study:
 
 
 def trials_of(url: str, settings: Settings, stock: bool) -> list[optuna.trial.FrozenTrial]:
-    storage = open_storage(url, settings, pooled=False)
+    storage = open_storage(url, settings)
     if stock:
         study = optuna.load_study(study_name="stock", storage=storage.optuna)
         return study.get_trials(deepcopy=False)

@@ -35,8 +35,11 @@ GRACE_S = 3
 
 
 def trials_of(url: str, settings: Settings, name: str = "tiny") -> list[FrozenTrial]:
-    storage = open_storage(url, settings, pooled=False)
-    return open_study(storage, name).trials()
+    storage = open_storage(url, settings)
+    try:
+        return open_study(storage, name).trials()
+    finally:
+        storage.rest()
 
 
 def worker(cli: Cli, name: str = "tiny") -> subprocess.Popen[str]:
