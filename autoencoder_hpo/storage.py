@@ -353,7 +353,7 @@ def _queued(connection: Connection, name: str) -> bool:
     sql = "select count(*) from pg_locks where locktype = 'advisory' and not granted"
     if connection.execute(sqlalchemy.text(sql)).scalar_one() >= QUEUE:
         return False
-    connection.execute(sqlalchemy.text(f"set local lock_timeout = '{QUEUE_S:.0f}s'"))
+    connection.execute(sqlalchemy.text(f"set local lock_timeout = '{1000 * QUEUE_S:.0f}ms'"))
     try:
         _ask_for_lock(connection, "pg_advisory_xact_lock", name)
     except OperationalError as error:

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import optuna
 import pytest
 import sqlalchemy
 
+from autoencoder_hpo import storage as storage_module
 from autoencoder_hpo.errors import StorageError
 from autoencoder_hpo.outages import is_outage
 from autoencoder_hpo.postgres import start_embedded
@@ -237,3 +239,45 @@ def test_a_storage_that_rests_holds_no_connection(
     own.rest()
     time.sleep(0.2)
     assert storage.rows(sql) == before
+
+
+def test_who_finds_no_room_for_a_connection_waits_for_it(
+    database: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R17."""
+    own = open_storage(database, settings)
+    monkeypatch.setattr(storage_module, "CONNECTIONS", 0)
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(own.now)
+        time.sleep(1.5)
+        assert not asked.done()
+        monkeypatch.setattr(storage_module, "CONNECTIONS", 60)
+        assert asked.result(30) > 0
+
+
+def test_who_waits_too_long_for_room_connects_all_the_same(
+    database: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage_module, "CONNECTIONS", 0)
+    monkeypatch.setattr(storage_module, "ROOM_S", 0.5)
+    assert open_storage(database, settings).now() > 0
+
+
+@pytest.mark.parametrize("queue", [0, 16])
+def test_a_lock_is_waited_for_within_the_database_and_outside(
+    queue: int, storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage_module, "QUEUE", queue)
+    monkeypatch.setattr(storage_module, "QUEUE_S", 0.1)
+    got = threading.Event()
+
+    def want() -> None:
+        with storage.transaction("x"):
+            got.set()
+
+    with storage.transaction("x"):
+        thread = threading.Thread(target=want)
+        thread.start()
+        assert not got.wait(1.0)
+    assert got.wait(30)
+    thread.join()

@@ -5,7 +5,6 @@ optuna-dashboard adds is closed until somebody has looked at it.
 """
 
 import io
-import json
 import logging
 import re
 import threading
@@ -19,7 +18,7 @@ from werkzeug.datastructures import Headers
 from werkzeug.wrappers import Request, Response
 
 from autoencoder_hpo.dashboard.access import SESSION_S, Passwords, Role, Sessions
-from autoencoder_hpo.dashboard.pages import login_page
+from autoencoder_hpo.dashboard.pages import login_page, said
 from autoencoder_hpo.outages import is_outage
 
 if TYPE_CHECKING:
@@ -85,9 +84,9 @@ class Gate:
 
     def _answer(self, request: Request) -> Response:
         if not self._is_ours(request.host):
-            return _said(403, "this server does not answer to that host name")
+            return said(403, "this server does not answer to that host name")
         if _is_foreign(request):
-            return _said(403, "requests from other sites are refused")
+            return said(403, "requests from other sites are refused")
         if request.path == "/healthz":
             return self._health(request)
         if request.path == "/login":
@@ -102,17 +101,17 @@ class Gate:
 
     def _inside(self, request: Request) -> Response:
         """What the dashboard says; while the database is away, just that."""
-        said = io.StringIO()  # whole tracebacks, of which the log gets a line
-        environ = {**request.environ, "wsgi.errors": said}
+        errors = io.StringIO()  # whole tracebacks, of which the log gets a line
+        environ = {**request.environ, "wsgi.errors": errors}
         try:
             response = Response.from_app(self.inner, environ)
         except Exception as error:
             if not is_outage(error):
                 raise
-            return _said(503, AWAY)
+            return said(503, AWAY)
         if response.status_code == 500 and not self.healthy():
-            return _said(503, AWAY)
-        for line in said.getvalue().strip().splitlines()[-1:]:
+            return said(503, AWAY)
+        for line in errors.getvalue().strip().splitlines()[-1:]:
             log.error("%s %s: %s", request.method, request.path, line)
         return response
 
@@ -125,8 +124,8 @@ class Gate:
 
     def _health(self, request: Request) -> Response:
         if request.method not in READING:
-            return _said(405, "GET only")
-        return _said(200, "ok") if self.healthy() else _said(503, "not ready")
+            return said(405, "GET only")
+        return said(200, "ok") if self.healthy() else said(503, "not ready")
 
     def _role(self, request: Request) -> Role | Response:
         """The role of a session's cookie, or of a password sent along; or why there is none."""
@@ -154,7 +153,7 @@ class Gate:
         if request.method in READING:
             return login_page(200, "")
         if request.method != "POST":
-            return _said(405, "GET or POST only")
+            return said(405, "GET or POST only")
         role = self._check(request, request.form.get("password", ""))
         if isinstance(role, Response):
             return role
@@ -175,10 +174,10 @@ def _refusal(role: Role, request: Request) -> Response | None:
     if request.method in READING:
         return None
     if role is not Role.ADMIN:
-        return _said(403, "you may look, not change: log in as admin")
+        return said(403, "you may look, not change: log in as admin")
     wanted = (request.method, request.path.rstrip("/"))
     if not any(wanted[0] == method and re.fullmatch(p, wanted[1]) for method, p in ADMIN_MAY):
-        return _said(403, "not from here: the command line creates studies, workers tell trials")
+        return said(403, "not from here: the command line creates studies, workers tell trials")
     log.info("%s %s by admin from %s", *wanted, request.remote_addr)
     return None
 
@@ -198,7 +197,7 @@ def _login_wanted(request: Request, status: int, message: str) -> Response:
     if "text/html" in request.headers.get("Accept", ""):
         response = login_page(status, message)
     else:
-        response = _said(status, message or "log in first")
+        response = said(status, message or "log in first")
     if status == 401:
         response.headers["WWW-Authenticate"] = 'Form realm="autoencoder-hpo"'
     return response
@@ -212,11 +211,6 @@ def _logout() -> Response:
 
 def _redirect(path: str) -> Response:
     return Response("", 303, {"Location": path})
-
-
-def _said(status: int, reason: str) -> Response:
-    """The form in which optuna-dashboard's page shows an error."""
-    return Response(json.dumps({"reason": reason}), status, content_type="application/json")
 
 
 def _protect(request: Request, headers: Headers) -> None:

@@ -1,5 +1,6 @@
-"""The pages that are ours: one, to log in."""
+"""The answers that are ours: a page to log in, and one line about anything else."""
 
+import json
 from html import escape
 
 from werkzeug.wrappers import Response
@@ -42,5 +43,10 @@ PAGE = """<!doctype html>
 
 
 def login_page(status: int, message: str) -> Response:
-    said = f'<p class="wrong" role="alert">{escape(message)}</p>' if message else ""
-    return Response(PAGE.format(message=said), status, content_type="text/html; charset=utf-8")
+    shown = f'<p class="wrong" role="alert">{escape(message)}</p>' if message else ""
+    return Response(PAGE.format(message=shown), status, content_type="text/html; charset=utf-8")
+
+
+def said(status: int, reason: str) -> Response:
+    """The form in which optuna-dashboard's page shows an error."""
+    return Response(json.dumps({"reason": reason}), status, content_type="application/json")

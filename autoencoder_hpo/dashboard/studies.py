@@ -11,6 +11,7 @@ from werkzeug.wrappers import Request, Response
 
 from autoencoder_hpo.artifacts import remove_files
 from autoencoder_hpo.claims import reap
+from autoencoder_hpo.dashboard.pages import said
 from autoencoder_hpo.errors import StudyError
 from autoencoder_hpo.ledger import DATA, FILE, rename_study, study_lock
 from autoencoder_hpo.settings import Settings
@@ -53,7 +54,7 @@ class Steward:
         with self.storage.transaction(study_lock(number)) as tx:
             name = dict(tx.studies()).get(number)
             if name is None:
-                return _said(404, f"there is no study {number}")
+                return said(404, f"there is no study {number}")
             return self._busy(tx, number, name) or change(tx, number)
 
     def _delete(self, tx: Storage, number: int) -> Response:
@@ -68,7 +69,7 @@ class Steward:
         try:
             rename_study(tx, number, name if isinstance(name, str) else "")
         except StudyError as error:
-            return _said(400, str(error))
+            return said(400, str(error))
         renamed = {
             "study_id": number,
             "study_name": name,
@@ -87,8 +88,4 @@ class Steward:
         if not trials:
             return None
         workers = sorted({str(trial.user_attrs.get("worker")) for trial in trials})
-        return _said(409, f"{name} has running workers ({', '.join(workers)}); stop them first")
-
-
-def _said(status: int, reason: str) -> Response:
-    return Response(json.dumps({"reason": reason}), status, content_type="application/json")
+        return said(409, f"{name} has running workers ({', '.join(workers)}); stop them first")

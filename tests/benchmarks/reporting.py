@@ -1,0 +1,90 @@
+"""What telling the study costs the thread that trains: seconds of an epoch, with and without.
+
+    python tests/benchmarks/reporting.py [--pairs 7] [--epochs 20]
+
+The same training, in turn with a reporter on a real PostgreSQL, which beats, is handed each epoch
+and is waited for at rungs, and alone.
+"""
+
+import argparse
+import os
+import statistics
+import sys
+import tempfile
+import time
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+import torch
+from support import inputs_of, study_file
+
+from autoencoder_hpo.claims import Claimed, claim
+from autoencoder_hpo.config import TrialConfig
+from autoencoder_hpo.inputs import describe
+from autoencoder_hpo.ledger import create_study
+from autoencoder_hpo.postgres import start_embedded
+from autoencoder_hpo.reports import Reporter
+from autoencoder_hpo.search import Judge, is_rung, with_search
+from autoencoder_hpo.settings import Settings
+from autoencoder_hpo.space import FixedSuggester, fill
+from autoencoder_hpo.storage import open_storage
+from autoencoder_hpo.training.folds import build_training
+
+STUDY: dict[str, Any] = {
+    "task": {"data": {"dataset": "digits", "train": 1400}, "epochs": 1000},
+    "trial": {"batch_size": 16, "model": {"kind": "unet", "depth": 1, "channels": 8}},
+    "search": {"pruner": {"kind": "median"}},
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--pairs", type=int, default=7)
+    parser.add_argument("--epochs", type=int, default=20)
+    given = parser.parse_args()
+    os.environ["TZ"] = "UTC"
+    torch.set_num_threads(1)
+    folder = Path(tempfile.mkdtemp(prefix="hpo-reporting-"))
+    settings = Settings(home=folder / "home", storage=None, password_file=None, data=None)
+    storage = open_storage(start_embedded(folder / "data"), settings)
+    file = study_file(**STUDY)
+    inputs = inputs_of(file, settings)
+    opened = with_search(create_study(storage, file, describe(inputs)))
+    claimed = claim(opened, "benchmark")
+    assert isinstance(claimed, Claimed)
+    opened.trials()
+    config = TrialConfig.model_validate(fill(opened.study.trial, FixedSuggester({})).config)
+    training = build_training(opened.study.task, config, inputs.prepared, seed=0)
+    rung, judge, epochs = is_rung(opened.study), Judge(opened, claimed.number), iter(training)
+
+    def seconds_of_an_epoch(*, telling: bool) -> float:
+        reporter = Reporter(opened, claimed.trial_id, "benchmark") if telling else None
+        started = time.monotonic()
+        with reporter or nullcontext():
+            for number in range(1, given.epochs + 1):
+                result = next(epochs)
+                if reporter is not None:
+                    reporter.epoch(result.epoch, result.val_psnr, result.val_psnr)
+                    if rung(number) and reporter.told(5.0):
+                        judge.falls_behind({result.epoch: result.val_psnr})
+                        storage.rest()
+        return (time.monotonic() - started) / given.epochs
+
+    seconds_of_an_epoch(telling=True)  # warm
+    pairs = [
+        (seconds_of_an_epoch(telling=False), seconds_of_an_epoch(telling=True))
+        for _ in range(given.pairs)
+    ]
+    for alone, told in pairs:
+        print(f"alone {alone:.4f} s, told {told:.4f} s an epoch, {told / alone:.3f} times as long")
+    ratio = statistics.median(told / alone for alone, told in pairs)
+    print(f"median {ratio:.3f} times as long")
+
+
+if __name__ == "__main__":
+    main()
