@@ -114,7 +114,8 @@ class Reporter:
                 self._away = True
                 self._changed.notify_all()
             return False
-        self.opened.storage.rest()
+        if not self._wanted:  # whoever waits asks the database next, and lets it rest
+            self.opened.storage.rest()
         with self._changed:
             self.standing = standing
             self._away = False

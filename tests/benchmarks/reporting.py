@@ -3,7 +3,7 @@
     python tests/benchmarks/reporting.py [--pairs 7] [--epochs 20]
 
 The same training, in turn with a reporter on a real PostgreSQL, which beats, is handed each epoch
-and is waited for at rungs, and alone.
+and is waited for at rungs, and alone. Also what the training thread itself spends on either.
 """
 
 import argparse
@@ -62,17 +62,23 @@ def main() -> None:
     training = build_training(opened.study.task, config, inputs.prepared, seed=0)
     rung, judge, epochs = is_rung(opened.study), Judge(opened, claimed.number), iter(training)
 
+    handed, asked = [], []
+
     def seconds_of_an_epoch(*, telling: bool) -> float:
         reporter = Reporter(opened, claimed.trial_id, "benchmark") if telling else None
         started = time.monotonic()
         with reporter or nullcontext():
             for number in range(1, given.epochs + 1):
                 result = next(epochs)
-                if reporter is not None:
-                    reporter.epoch(result.epoch, result.val_psnr, result.val_psnr)
-                    if rung(number) and reporter.told(5.0):
-                        judge.falls_behind({result.epoch: result.val_psnr})
-                        storage.rest()
+                if reporter is None:
+                    continue
+                before = time.monotonic()
+                reporter.epoch(result.epoch, result.val_psnr, result.val_psnr)
+                handed.append(time.monotonic() - before)
+                if rung(number) and reporter.told(5.0):
+                    judge.falls_behind({result.epoch: result.val_psnr})
+                    storage.rest()
+                    asked.append(time.monotonic() - before)
         return (time.monotonic() - started) / given.epochs
 
     seconds_of_an_epoch(telling=True)  # warm
@@ -82,6 +88,8 @@ def main() -> None:
     ]
     for alone, told in pairs:
         print(f"alone {alone:.4f} s, told {told:.4f} s an epoch, {told / alone:.3f} times as long")
+    print(f"handing an epoch over takes {1e6 * statistics.median(handed):.0f} microseconds")
+    print(f"a rung takes {1000 * statistics.median(asked):.0f} ms")
     ratio = statistics.median(told / alone for alone, told in pairs)
     print(f"median {ratio:.3f} times as long")
 

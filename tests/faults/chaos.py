@@ -342,6 +342,9 @@ def run(
         left = list(chaos.home.rglob("checkpoint.pt*"))
         if left:
             broken.append(f"{len(left)} checkpoints were left: {left[0]}")
+        for trial in opened.trials():
+            if trial.state is TrialState.FAIL:
+                chaos.say(f"trial {trial.number} failed: {trial.user_attrs.get(REASON)}")
         broken += not_reproduced(chaos, opened.trials(), check)
         return chaos, opened, broken
     finally:
