@@ -59,10 +59,13 @@ def stock_study(url: str) -> optuna.Study:
 
 def trials_of(url: str, settings: Settings, stock: bool) -> list[optuna.trial.FrozenTrial]:
     storage = open_storage(url, settings)
-    if stock:
-        study = optuna.load_study(study_name="stock", storage=storage.optuna)
-        return study.get_trials(deepcopy=False)
-    return open_study(storage, "tiny").trials()
+    try:
+        if stock:
+            study = optuna.load_study(study_name="stock", storage=storage.optuna)
+            return study.get_trials(deepcopy=False)
+        return open_study(storage, "tiny").trials()
+    finally:
+        storage.rest()
 
 
 def runs(url: str, settings: Settings, stock: bool) -> bool:
@@ -287,11 +290,10 @@ def test_r10_a_killed_trial_goes_on_from_its_last_epoch(
     cli.environment["AUTOENCODER_HPO_GRACE"] = "3"
     worker = started(cli, database, stock, "endless", **ENDLESS)
     until(lambda: runs(database, settings, stock))
-    time.sleep(1)
+    until(lambda: (trials_of(database, settings, stock)[0].last_step or 0) > 3)
     worker.kill()
     worker.communicate()
     reached = trials_of(database, settings, stock)[0].last_step or 0
-    assert reached > 3
     storage = open_storage(database, settings)
     age_beats(storage)
     storage.engine.dispose()
@@ -497,7 +499,7 @@ def test_r19_one_person_stops_every_worker(
             study.stop()
         else:
             cli("stop", "tiny", "--reason", "lunch")
-        said = [worker.communicate(timeout=15) for worker in (first, second)]
+        said = [worker.communicate(timeout=40) for worker in (first, second)]
         assert [worker.returncode for worker in (first, second)] == [0, 0], said
         if not stock:
             assert all("the study was stopped: lunch" in out for out, _ in said)
