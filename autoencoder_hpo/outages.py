@@ -32,7 +32,7 @@ STOPPING_S = 4.0
 """How long a process that is asked to stop still tries."""
 BUSY = ("too many clients", "remaining connection slots", "starting up")
 NOT_THERE = ("Connection refused", "No such file or directory", "shutting down",
-             "closed the connection", "terminating connection")  # fmt: skip
+             "closed the connection", "already closed", "terminating connection")  # fmt: skip
 BUSY_S = 30.0
 OURS = (DataError, IntegrityError, NotSupportedError, ProgrammingError)  # not the server's fault
 

@@ -302,11 +302,13 @@ def _connect_within_budget(
     end, pause = time.monotonic() + ROOM_S, 0.5
     while True:
         connection = dialect.connect(*args, **options)
-        with connection, connection.cursor() as cursor:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
             cursor.execute(
                 "select count(*) from pg_stat_activity where application_name = %s", [NAME]
             )
             (used,) = cursor.fetchone()
+        connection.autocommit = False
         if used <= CONNECTIONS or time.monotonic() > end:
             return connection
         connection.close()

@@ -14,6 +14,7 @@ import pytest
 import sqlalchemy
 import torch
 from support import Cli, Create, Ended, inputs_of, study_file
+from xdist.scheduler.loadscope import LoadScopeScheduling
 
 from autoencoder_hpo.cli import main
 from autoencoder_hpo.inputs import describe
@@ -31,6 +32,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--stock", action="store_true", help="let the faults of tests/faults happen to stock Optuna"
     )
+
+
+class OneStackAtATime(LoadScopeScheduling):
+    """The tests in containers share one stack, so one process runs them in turn.
+
+    An `xdist_group` would do, but pytest 9.2 takes no more names from pytest-xdist 3.8.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "compose" if "test_compose.py" in nodeid else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneStackAtATime:
+    return OneStackAtATime(config, log)
 
 
 @pytest.fixture(autouse=True)

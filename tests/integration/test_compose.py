@@ -47,7 +47,6 @@ def engine_answers() -> bool:
 
 pytestmark = [
     pytest.mark.compose,
-    pytest.mark.xdist_group("compose"),
     pytest.mark.timeout(2400),
     pytest.mark.skipif(not engine_answers(), reason="no Docker engine answers here"),
 ]
