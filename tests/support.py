@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,19 @@ def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 
 def study_text(**changes: Any) -> str:
     return yaml.safe_dump(merged(TINY, changes), sort_keys=False)
+
+
+def tracebacks(text: str) -> list[str]:
+    """Those in what a process wrote.
+
+    An interrupt that comes while a weak reference is cleared is told by Python as an ignored
+    exception; such a one does not count.
+    """
+    return [
+        line
+        for before, line in pairwise(["", *text.splitlines()])
+        if "Traceback" in line and not before.startswith("Exception ignored in")
+    ]
 
 
 def study_file(**changes: Any) -> StudyFile:

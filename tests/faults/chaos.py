@@ -21,7 +21,6 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +30,7 @@ from optuna.trial import FrozenTrial, TrialState
 from own_server import Server
 from rich.console import Console
 from rich.progress import Progress
-from support import study_text
+from support import study_text, tracebacks
 
 from autoencoder_hpo.claims import LOSSES, REASON
 from autoencoder_hpo.ledger import OpenStudy, create_study, set_budget
@@ -268,18 +267,9 @@ def _broken_of(trial: FrozenTrial) -> list[str]:
 
 
 def errors_of_workers(log: Path) -> list[str]:
-    """A worker may end with an error only when it finds no database at its very start.
-
-    A signal that comes while a weak reference is cleared is told by Python as an ignored
-    exception, and does its work all the same.
-    """
-    lines = ["", *log.read_text(errors="replace").splitlines()]
-    errors = [
-        line
-        for before, line in pairwise(lines)
-        if line.startswith("error:")
-        or ("Traceback" in line and not before.startswith("Exception ignored in"))
-    ]
+    """A worker may end with an error only when it finds no database at its very start."""
+    text = log.read_text(errors="replace")
+    errors = [line for line in text.splitlines() if line.startswith("error:")] + tracebacks(text)
     return [line for line in errors if not any(clue in line for clue in NO_DATABASE)]
 
 
