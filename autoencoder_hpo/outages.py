@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from sqlalchemy.exc import (
@@ -42,21 +42,23 @@ def is_outage(error: BaseException | None) -> bool:
 
     Optuna wraps what SQLAlchemy raises, so that causes count too.
     """
-    while error is not None:
-        if isinstance(error, PoolTimeout | PendingRollbackError):  # the latter: was cut off before
-            return True
-        if isinstance(error, DBAPIError) and not isinstance(error, OURS):
-            return True
-        error = error.__cause__
-    return False
+    return any(
+        # The second was cut off before.
+        isinstance(cause, PoolTimeout | PendingRollbackError)
+        or (isinstance(cause, DBAPIError) and not isinstance(cause, OURS))
+        for cause in _causes(error)
+    )
 
 
-def _says(error: BaseException | None, clues: Sequence[str]) -> bool:
+def _says(error: BaseException, clues: Sequence[str]) -> bool:
+    return any(clue in str(cause) for cause in _causes(error) for clue in clues)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """The error, and what it was raised from, and so on."""
     while error is not None:
-        if any(clue in str(error) for clue in clues):
-            return True
+        yield error
         error = error.__cause__
-    return False
 
 
 def wait_for_server(do: Callable[[], T], *, shown: str, stop: Callable[[], bool] | None) -> T:

@@ -269,10 +269,12 @@ def _migrate(url: URL, shown: str) -> str:
 def _schema_held(url: URL, shown: str) -> Iterator[bool]:
     """Nobody else creates or changes tables meanwhile; yields whether there are none yet."""
     engine = _budgeted(sqlalchemy.create_engine(url, **_engine_args(url)))
-    with _holding(engine, "schema") as connection:
-        _stand_still(connection)  # the work is done on other connections
-        yield not _refuse_foreign_tables(connection, shown)
-    engine.dispose()
+    try:
+        with _holding(engine, "schema") as connection:
+            _stand_still(connection)  # the work is done on other connections
+            yield not _refuse_foreign_tables(connection, shown)
+    finally:
+        engine.dispose()
 
 
 def _rdb(url: URL, *, any_version: bool = False) -> RDBStorage:
