@@ -7,6 +7,7 @@ somebody has paused or stopped the study.
 
 import logging
 import threading
+import time
 from types import TracebackType
 
 from autoencoder_hpo.claims import Standing, keep
@@ -16,8 +17,10 @@ from autoencoder_hpo.outages import is_outage
 log = logging.getLogger(__name__)
 
 BEATS_A_GRACE = 4
-MOST_OFTEN_S = 5.0
+MOST_OFTEN_S = 0.25
 """Between two reports, however short the epochs; a rung does not wait for it."""
+SHARE = 0.1
+"""A report takes at most this part of the time until the next: a busy database hears less often."""
 RETRY_S = 1.0
 
 
@@ -90,15 +93,18 @@ class Reporter:
                 if self._closing:
                     return
                 epochs, psnr = dict(self._untold), self._psnr
+            began = time.monotonic()
             if not self._send(epochs, psnr):
                 self._pause(RETRY_S)
             elif epochs:
-                self._pause(MOST_OFTEN_S)
+                self._pause(max(MOST_OFTEN_S, (time.monotonic() - began) / SHARE))
 
     def _pause(self, seconds: float) -> None:
+        """At most until the next beat is due."""
         with self._changed:
             self._changed.wait_for(
-                lambda: self._closing or (self._wanted and not self._away), seconds
+                lambda: self._closing or (self._wanted and not self._away),
+                min(seconds, self.beat_s),
             )
 
     def _send(self, epochs: dict[int, float], psnr: float | None) -> bool:

@@ -1,12 +1,9 @@
 """The trial database: opening it safely, from any number of processes at once."""
 
-import hashlib
 import json
-import random
 import threading
-import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar
@@ -14,11 +11,18 @@ from typing import Any, Literal, TypeVar
 import optuna
 import sqlalchemy
 from optuna.storages import BaseStorage, RDBStorage
-from psycopg2.errors import LockNotAvailable
 from sqlalchemy.engine import URL, Connection, Engine, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.orm import scoped_session, sessionmaker
 
+from autoencoder_hpo.connections import (
+    budgeted,
+    engine_args,
+    has_locked,
+    holding,
+    is_server,
+    stand_still,
+)
 from autoencoder_hpo.errors import StorageError
 from autoencoder_hpo.outages import Outages, wait_for_server, wait_out
 from autoencoder_hpo.postgres import start_embedded
@@ -29,33 +33,6 @@ warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning
 T = TypeVar("T")
 Owner = Literal["trial_user", "trial_system", "study_user", "study_system"]
 
-CONNECTIONS = 60
-"""What all processes together use, of the hundred that PostgreSQL allows unless told otherwise."""
-ROOM_S = 30.0
-"""How long a process waits for room among them; then it connects all the same."""
-QUEUE = 16
-"""Processes that wait for a lock in the database, each with a connection; others wait outside."""
-QUEUE_S = 2.0
-MOST_PAUSE_S = 4.0
-FROZEN_S = 20
-"""A process that stands still within a transaction loses it, and its locks, after this long."""
-NAME = "autoencoder-hpo"
-POOL = {
-    "pool_pre_ping": True,  # a connection that was dropped is replaced, not noticed (R6)
-    "pool_recycle": 600,
-    "pool_size": 2,
-    "max_overflow": 2,
-}
-CONNECT = {
-    "connect_timeout": 10,
-    "keepalives_idle": 30,
-    "keepalives_interval": 10,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 30_000,  # milliseconds: a host that vanished is noticed
-    "application_name": NAME,
-    # A session elsewhere misreads heartbeats (R4).
-    "options": f"-c timezone=UTC -c idle_in_transaction_session_timeout={FROZEN_S}s",
-}
 OPTUNA_TABLE = "version_info"
 
 
@@ -78,7 +55,7 @@ class Storage:
 
     @property
     def is_server(self) -> bool:
-        return bool(self.engine.dialect.name == "postgresql")
+        return is_server(self.engine)
 
     def patiently(self, do: Callable[[], T], stop: Callable[[], bool] = lambda: False) -> T:
         """Do this, again while the database is away. Raises UnreachableError as `wait_out` does."""
@@ -148,7 +125,7 @@ class Storage:
             with self._alone:
                 yield self
             return
-        with _holding(self.engine, lock) as connection:
+        with holding(self.engine, lock) as connection:
             yield self._within(connection)
 
     @contextmanager
@@ -171,10 +148,10 @@ class Storage:
         if not self.is_server:
             yield True
             return
-        held = _holding(self.engine, name) if wait else self.engine.begin()
+        held = holding(self.engine, name) if wait else self.engine.begin()
         with held as connection:
-            _stand_still(connection)
-            yield wait or _has_locked(connection, name)
+            stand_still(connection)
+            yield wait or has_locked(connection, name)
 
     def _within(self, connection: Connection) -> "Storage":
         """The same storage, Optuna's part of it too, on a connection in a transaction."""
@@ -268,10 +245,10 @@ def _migrate(url: URL, shown: str) -> str:
 @contextmanager
 def _schema_held(url: URL, shown: str) -> Iterator[bool]:
     """Nobody else creates or changes tables meanwhile; yields whether there are none yet."""
-    engine = _budgeted(sqlalchemy.create_engine(url, **_engine_args(url)))
+    engine = budgeted(sqlalchemy.create_engine(url, **engine_args(url)))
     try:
-        with _holding(engine, "schema") as connection:
-            _stand_still(connection)  # the work is done on other connections
+        with holding(engine, "schema") as connection:
+            stand_still(connection)  # the work is done on other connections
             yield not _refuse_foreign_tables(connection, shown)
     finally:
         engine.dispose()
@@ -280,42 +257,11 @@ def _schema_held(url: URL, shown: str) -> Iterator[bool]:
 def _rdb(url: URL, *, any_version: bool = False) -> RDBStorage:
     rdb = RDBStorage(
         url.render_as_string(hide_password=False),
-        engine_kwargs=_engine_args(url),
+        engine_kwargs=engine_args(url),
         skip_compatibility_check=any_version,
     )
-    _budgeted(rdb.engine)
+    budgeted(rdb.engine)
     return rdb
-
-
-def _engine_args(url: URL) -> dict[str, Any]:
-    return {**POOL, "connect_args": CONNECT} if url.get_backend_name() == "postgresql" else {}
-
-
-def _budgeted(engine: Engine) -> Engine:
-    """Let this engine connect only while there is room among our `CONNECTIONS` (R17)."""
-    if engine.dialect.name == "postgresql":
-        sqlalchemy.event.listen(engine, "do_connect", _connect_within_budget)
-    return engine
-
-
-def _connect_within_budget(
-    dialect: Any, record: object, args: Sequence[Any], options: Mapping[str, Any]
-) -> Any:
-    end, pause = time.monotonic() + ROOM_S, 0.5
-    while True:
-        connection = dialect.connect(*args, **options)
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "select count(*) from pg_stat_activity where application_name = %s", [NAME]
-            )
-            (used,) = cursor.fetchone()
-        connection.autocommit = False
-        if used <= CONNECTIONS or time.monotonic() > end:
-            return connection
-        connection.close()
-        time.sleep(random.uniform(0, pause))
-        pause = min(2 * MOST_PAUSE_S, 2 * pause)
 
 
 def _open(url: URL, shown: str, grace: float) -> Storage:
@@ -324,59 +270,6 @@ def _open(url: URL, shown: str, grace: float) -> Storage:
         rdb.engine.dispose()
     # Public, and the only way to the cache that keeps a thousand trials from being read again.
     return Storage(shown, rdb, optuna.storages.get_storage(rdb), grace)
-
-
-@contextmanager
-def _holding(engine: Engine, lock: str) -> Iterator[Connection]:
-    """A connection in a transaction that has the lock.
-
-    The first `QUEUE` that wait for it get it in turn. The others hold no connection.
-    """
-    pause = 0.25
-    while True:
-        with engine.begin() as connection:
-            if engine.dialect.name != "postgresql" or _queued(connection, lock):
-                yield connection
-                return
-        engine.dispose()
-        time.sleep(random.uniform(0, pause))
-        pause = min(MOST_PAUSE_S, pause * 1.5)
-
-
-def _stand_still(connection: Connection) -> None:
-    """Let this transaction wait for longer work than others may."""
-    if connection.dialect.name == "postgresql":
-        sql = "set local idle_in_transaction_session_timeout = '5min'"
-        connection.execute(sqlalchemy.text(sql))
-
-
-def _queued(connection: Connection, name: str) -> bool:
-    """Wait for the lock; False when too many do, or it takes so long that we should look up."""
-    if _has_locked(connection, name):
-        return True
-    sql = "select count(*) from pg_locks where locktype = 'advisory' and not granted"
-    if connection.execute(sqlalchemy.text(sql)).scalar_one() >= QUEUE:
-        return False
-    connection.execute(sqlalchemy.text(f"set local lock_timeout = '{1000 * QUEUE_S:.0f}ms'"))
-    try:
-        _ask_for_lock(connection, "pg_advisory_xact_lock", name)
-    except OperationalError as error:
-        if isinstance(error.orig, LockNotAvailable):
-            return False
-        raise
-    connection.execute(sqlalchemy.text("set local lock_timeout = 0"))
-    return True
-
-
-def _has_locked(connection: Connection, name: str) -> bool:
-    return bool(_ask_for_lock(connection, "pg_try_advisory_xact_lock", name))
-
-
-def _ask_for_lock(connection: Connection, function: str, name: str) -> Any:
-    digest = hashlib.sha256(f"autoencoder-hpo {name}".encode()).digest()[:8]
-    key = int.from_bytes(digest, signed=True)
-    sql = sqlalchemy.text(f"select {function}(:key)")
-    return connection.execute(sql, {"key": key}).scalar_one()
 
 
 def _refuse_foreign_tables(connection: Connection, shown: str) -> bool:

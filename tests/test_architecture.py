@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).parent.parent / "autoencoder_hpo"
 
 LAYERS = [  # a module may import from the lines above its own, and from inside its own package
     "errors seeds provenance",
-    "config settings outages",
+    "config settings outages connections",
     "data models",
     "training",
     "space postgres artifacts probes screens",
@@ -30,7 +30,7 @@ OWNERS = {  # the only places that may import a heavy library
     "optuna": "artifacts storage ledger search claims showcase objective status worker watch "
     "transfer dashboard reproduce",
     "optuna_dashboard": "dashboard",
-    "sqlalchemy": "outages storage ledger dashboard",
+    "sqlalchemy": "outages connections storage ledger dashboard",
     "tenacity": "outages",
     "torch": "data models training probes pictures showcase inputs objective worker fleet doctor "
     "reproduce",

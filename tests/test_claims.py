@@ -7,9 +7,9 @@ import optuna
 import pytest
 import sqlalchemy
 from optuna.trial import FrozenTrial, TrialState
-from support import Create
+from support import Create, until
 
-from autoencoder_hpo import claims
+from autoencoder_hpo import claims, reports
 from autoencoder_hpo.claims import (
     CONFIG,
     Claimed,
@@ -204,6 +204,22 @@ def test_a_trial_kept_alive_is_not_reaped(create: Create) -> None:
     reporter = Reporter(opened, claimed.trial_id, "a")
     reporter.beat_s = 0.1
     with reporter:
+        silence(opened, claimed)
+        time.sleep(0.5)
+        assert look_after(opened) == []
+
+
+def test_a_pause_between_reports_does_not_silence_a_trial(
+    create: Create, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reports, "MOST_OFTEN_S", 3600.0)
+    opened = create(search={"trials": 1})
+    claimed = take(opened)
+    reporter = Reporter(opened, claimed.trial_id, "a")
+    reporter.beat_s = 0.1
+    with reporter:
+        reporter.epoch(1, 1.0, 20.0)
+        until(lambda: bool(stored(opened, claimed).intermediate_values))
         silence(opened, claimed)
         time.sleep(0.5)
         assert look_after(opened) == []

@@ -1,5 +1,6 @@
 """Opening the database: at once from many processes, and with one line when it cannot be."""
 
+import gc
 import subprocess
 import sys
 import threading
@@ -11,8 +12,9 @@ from pathlib import Path
 import optuna
 import pytest
 import sqlalchemy
+from support import until
 
-from autoencoder_hpo import storage as storage_module
+from autoencoder_hpo import connections
 from autoencoder_hpo.errors import StorageError
 from autoencoder_hpo.outages import is_outage
 from autoencoder_hpo.postgres import start_embedded
@@ -62,6 +64,23 @@ def test_the_lock_lets_one_in_at_a_time(
 def test_locks_of_other_names_are_free(storage: Storage) -> None:
     with storage.locked("one"), storage.locked("two"):
         pass
+
+
+def test_a_connection_that_is_in_use_while_others_close_is_closed_when_it_comes_back(
+    storage: Storage,
+) -> None:
+    """R17: until the garbage collector found it, it would count among the server's hundred."""
+    gc.disable()
+    try:
+        with storage.engine.connect() as connection:
+            pid = connection.execute(sqlalchemy.text("select pg_backend_pid()")).scalar()
+            thread = threading.Thread(target=storage.rest)
+            thread.start()
+            thread.join()
+        there = "select count(*) from pg_stat_activity where pid = :pid"
+        until(lambda: storage.rows(there, pid=pid)[0][0] == 0)
+    finally:
+        gc.enable()
 
 
 def test_a_dropped_connection_is_replaced(storage: Storage) -> None:
@@ -154,8 +173,8 @@ def test_a_wrong_password_is_one_line_without_it(tmp_path: Path, settings: Setti
         hba.write_text("local all all scram-sha-256\n")
         connection.execute(sqlalchemy.text("select pg_reload_conf()"))
     engine.dispose()
-    refused, until = "", time.monotonic() + 10
-    while time.monotonic() < until:  # the server reads its file a moment later
+    refused, end = "", time.monotonic() + 10
+    while time.monotonic() < end:  # the server reads its file a moment later
         try:
             open_storage(url, settings).engine.dispose()
         except StorageError as error:
@@ -246,20 +265,20 @@ def test_who_finds_no_room_for_a_connection_waits_for_it(
 ) -> None:
     """R17."""
     own = open_storage(database, settings)
-    monkeypatch.setattr(storage_module, "CONNECTIONS", 0)
+    monkeypatch.setattr(connections, "CONNECTIONS", 0)
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(own.now)
         time.sleep(1.5)
         assert not asked.done()
-        monkeypatch.setattr(storage_module, "CONNECTIONS", 60)
+        monkeypatch.setattr(connections, "CONNECTIONS", 60)
         assert asked.result(30) > 0
 
 
 def test_who_waits_too_long_for_room_connects_all_the_same(
     database: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(storage_module, "CONNECTIONS", 0)
-    monkeypatch.setattr(storage_module, "ROOM_S", 0.5)
+    monkeypatch.setattr(connections, "CONNECTIONS", 0)
+    monkeypatch.setattr(connections, "ROOM_S", 0.5)
     assert open_storage(database, settings).now() > 0
 
 
@@ -267,8 +286,8 @@ def test_who_waits_too_long_for_room_connects_all_the_same(
 def test_a_lock_is_waited_for_within_the_database_and_outside(
     queue: int, storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(storage_module, "QUEUE", queue)
-    monkeypatch.setattr(storage_module, "QUEUE_S", 0.1)
+    monkeypatch.setattr(connections, "QUEUE", queue)
+    monkeypatch.setattr(connections, "QUEUE_S", 0.1)
     got = threading.Event()
 
     def want() -> None:

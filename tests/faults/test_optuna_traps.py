@@ -399,7 +399,7 @@ def test_r14_a_study_resumed_with_another_aim_is_refused(
 def test_r15_a_trial_of_twenty_epochs_takes_few_statements(
     create: Create, place: Place, database: str, stock: bool
 ) -> None:
-    """Stock: 257 for 8 parameters and 20 epochs; docs/promises.md has ours."""
+    """Stock: 253 for 8 parameters and 20 epochs; docs/promises.md has ours."""
     sent: list[str] = []
 
     def count(engine: sqlalchemy.Engine) -> None:
@@ -499,7 +499,7 @@ def test_r19_one_person_stops_every_worker(
             study.stop()
         else:
             cli("stop", "tiny", "--reason", "lunch")
-        said = [worker.communicate(timeout=40) for worker in (first, second)]
+        said = [worker.communicate(timeout=15) for worker in (first, second)]
         assert [worker.returncode for worker in (first, second)] == [0, 0], said
         if not stock:
             assert all("the study was stopped: lunch" in out for out, _ in said)

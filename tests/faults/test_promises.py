@@ -187,7 +187,7 @@ def test_one_person_steers_workers_everywhere(
     until(training)
     reached = [trial.last_step or 0 for trial in trials_of(database, settings)]
     cli(command, "tiny")
-    until(lambda: {t.state for t in trials_of(database, settings)} == {TrialState.WAITING}, 30)
+    until(lambda: {t.state for t in trials_of(database, settings)} == {TrialState.WAITING}, 10)
     if command == "pause":
         time.sleep(2)
         assert [process.poll() for process in workers] == [None, None]
@@ -199,7 +199,7 @@ def test_one_person_steers_workers_everywhere(
         )
         for process in workers:
             process.send_signal(signal.SIGTERM)
-    said = [process.communicate(timeout=40) for process in workers]
+    said = [process.communicate(timeout=15) for process in workers]
     assert [process.returncode for process in workers] == [0, 0], said
 
 
