@@ -249,7 +249,7 @@ def _schema_held(url: URL, shown: str) -> Iterator[bool]:
     try:
         with holding(engine, "schema") as connection:
             stand_still(connection)  # the work is done on other connections
-            yield not _refuse_foreign_tables(connection, shown)
+            yield _is_empty(connection, shown)
     finally:
         engine.dispose()
 
@@ -272,15 +272,15 @@ def _open(url: URL, shown: str, grace: float) -> Storage:
     return Storage(shown, rdb, optuna.storages.get_storage(rdb), grace)
 
 
-def _refuse_foreign_tables(connection: Connection, shown: str) -> bool:
-    """Returns whether there are tables of ours."""
+def _is_empty(connection: Connection, shown: str) -> bool:
+    """Whether there are no tables yet. Raises StorageError when there are other people's."""
     tables = sqlalchemy.inspect(connection).get_table_names()
     if tables and OPTUNA_TABLE not in tables:
         raise StorageError(
             f"{shown}: the database holds other tables ({', '.join(sorted(tables)[:3])}); give "
             "autoencoder-hpo a database of its own (createdb NAME)"
         )
-    return bool(tables)
+    return not tables
 
 
 def _reason(error: Exception, url: URL) -> str:
