@@ -58,10 +58,17 @@ class StopFlag:
 
     @contextmanager
     def at_once(self) -> Iterator[None]:
-        """Within this, a signal also ends what is being done. Raises KeyboardInterrupt."""
+        """Within this, a signal also ends what is being done. Raises KeyboardInterrupt.
+
+        Where a compiled module is being imported, the interrupt comes out as another error.
+        """
         self._at_once = True
         try:
             yield
+        except Exception:
+            if self():
+                raise KeyboardInterrupt from None
+            raise
         finally:
             self._at_once = False
 

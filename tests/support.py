@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -58,15 +57,16 @@ def study_text(**changes: Any) -> str:
 
 
 def tracebacks(text: str) -> list[str]:
-    """Those in what a process wrote.
+    """The error of each one in what a process wrote.
 
     An interrupt that comes while a weak reference is cleared is told by Python as an ignored
     exception; such a one does not count.
     """
+    lines = ["", *text.splitlines(), ""]
     return [
-        line
-        for before, line in pairwise(["", *text.splitlines()])
-        if "Traceback" in line and not before.startswith("Exception ignored in")
+        "traceback: " + next(line for line in lines[number + 1 :] if not line.startswith(" "))
+        for number, line in enumerate(lines)
+        if "Traceback" in line and not lines[number - 1].startswith("Exception ignored in")
     ]
 
 
