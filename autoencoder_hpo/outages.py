@@ -30,9 +30,11 @@ PATIENCE_S = 15 * 60.0
 """How long a database may be away before a process gives up."""
 STOPPING_S = 4.0
 """How long a process that is asked to stop still tries."""
-BUSY = ("too many clients", "remaining connection slots", "starting up")
+BUSY = ("too many clients", "remaining connection slots", "starting up", "in recovery mode",
+        "not yet accepting connections")  # fmt: skip
 NOT_THERE = ("Connection refused", "No such file or directory", "shutting down",
-             "closed the connection", "already closed", "terminating connection")  # fmt: skip
+             "closed the connection", "already closed", "terminating connection",
+             "could not receive data", "name resolution")  # fmt: skip
 BUSY_S = 30.0
 OURS = (DataError, IntegrityError, NotSupportedError, ProgrammingError)  # not the server's fault
 

@@ -16,7 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from autoencoder_hpo import outages
 from autoencoder_hpo.errors import UnreachableError
-from autoencoder_hpo.outages import Outages, is_outage, wait_out
+from autoencoder_hpo.outages import Outages, is_outage, wait_for_server, wait_out
 
 GONE = OperationalError("select 1", {}, Exception("server closed the connection unexpectedly"))
 
@@ -88,3 +88,53 @@ def test_who_is_asked_to_stop_tries_for_seconds_only(monkeypatch: pytest.MonkeyP
     assert time.monotonic() - started < 60  # not the quarter of an hour
     # a hand-back that works is done even then
     assert wait_out(failing(1, GONE), Outages(), shown="it", stop=lambda: True) == "done"
+
+
+REFUSED = 'connection to server at "db", port 5432 failed: '
+STARTING = [
+    "FATAL:  the database system is starting up",
+    "FATAL:  the database system is in recovery mode",
+    "FATAL:  the database system is not yet accepting connections\n"
+    "DETAIL:  Consistent recovery state has not been yet reached.",
+    "FATAL:  sorry, too many clients already",
+    "FATAL:  remaining connection slots are reserved for roles with the SUPERUSER attribute",
+]
+AWAY = [
+    "Connection refused",
+    "FATAL:  the database system is shutting down",
+    "server closed the connection unexpectedly",
+    "FATAL:  terminating connection due to administrator command",
+    "could not receive data from server: Connection reset by peer",
+    'could not translate host name "db" to address: Temporary failure in name resolution',
+]
+WRONG = [
+    'FATAL:  password authentication failed for user "ada"',
+    'FATAL:  database "studies" does not exist',
+    'could not translate host name "dbb" to address: Name or service not known',
+]
+
+
+def opening(said: str, *, service: bool) -> str:
+    error = OperationalError(None, None, Exception(REFUSED + said))
+    stop = (lambda: False) if service else None
+    return wait_for_server(failing(1, error), shown="it", stop=stop)
+
+
+@pytest.mark.parametrize("said", STARTING)
+@pytest.mark.parametrize("service", [True, False])
+def test_a_server_that_is_starting_is_waited_for(said: str, service: bool) -> None:
+    assert opening(said, service=service) == "done"
+
+
+@pytest.mark.parametrize("said", AWAY)
+def test_one_that_is_not_there_is_waited_for_by_services_only(said: str) -> None:
+    assert opening(said, service=True) == "done"
+    with pytest.raises(OperationalError):
+        opening(said, service=False)
+
+
+@pytest.mark.parametrize("said", WRONG)
+@pytest.mark.parametrize("service", [True, False])
+def test_what_waiting_does_not_mend_is_said_at_once(said: str, service: bool) -> None:
+    with pytest.raises(OperationalError):
+        opening(said, service=service)
