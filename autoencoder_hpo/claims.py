@@ -279,15 +279,21 @@ def keep(
 
 
 def begin(
-    opened: OpenStudy, trial_id: int, worker: str, attrs: Mapping[str, Any], *, anew: bool
+    opened: OpenStudy, trial_id: int, worker: str, attrs: Mapping[str, Any], *, reached: int
 ) -> bool:
-    """Say what the trial is; `anew`: what an earlier worker reported is forgotten."""
+    """Say what the trial is, and that it goes on after the epoch that its checkpoint `reached`.
+
+    What an earlier worker reported of later epochs is forgotten: they are trained again, or not.
+    """
     with opened.storage.writing() as tx:
         mine = standing(tx, trial_id, worker).owner == "mine"
         if mine:
             tx.write_attrs("trial_user", trial_id, attrs)
-            if anew:
-                tx.rows("delete from trial_intermediate_values where trial_id = :t", t=trial_id)
+            tx.rows(
+                "delete from trial_intermediate_values where trial_id = :trial and step > :reached",
+                trial=trial_id,
+                reached=reached,
+            )
     return mine
 
 

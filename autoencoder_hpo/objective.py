@@ -203,7 +203,7 @@ class TrialRun:
             save=lambda: self._save(training),
         )
         self._ended: Pruned | None = None
-        found = self._load(training)
+        self._load(training)
         self.attrs |= {
             CONFIG: self.config.model_dump(mode="json"),
             RUN: self.run,
@@ -211,11 +211,11 @@ class TrialRun:
             WORKER: self.place.worker,
         }
         trial, worker = self.claimed.trial_id, self.place.worker
+        reached = len(training.history)
         self.opened.storage.patiently(
-            lambda: begin(self.opened, trial, worker, self.attrs, anew=not found), self._cancelled
+            lambda: begin(self.opened, trial, worker, self.attrs, reached=reached), self._cancelled
         )
-        if found:
-            self._report(training.history)
+        self._report(training.history)
         self.opened.storage.rest()
         return training
 
@@ -363,21 +363,20 @@ class TrialRun:
             "precision": self.run["precision"],
         }
 
-    def _load(self, training: Training | FoldedTraining) -> bool:
-        """Go on from the checkpoint; returns whether there was one."""
+    def _load(self, training: Training | FoldedTraining) -> None:
+        """Go on from the checkpoint, if there is one."""
         path = self._path(CHECKPOINT)
         if not path.exists():
-            return False
+            return
         try:
             state = load_checkpoint(path, config=self._identity)
         except CheckpointError as error:
             log.warning("%s; the trial starts from its first epoch", error)
-            return False
+            return
         self.seconds = state.pop("seconds")
         ended = state.pop("ended")
         self._ended = None if ended is None else Pruned(**ended)
         training.load_state_dict(state)
-        return True
 
     def _save(self, training: Training | FoldedTraining) -> None:
         if not self._can_save or self.reporter.standing.owner != "mine":

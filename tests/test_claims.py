@@ -15,6 +15,7 @@ from autoencoder_hpo.claims import (
     Claimed,
     Nothing,
     Standing,
+    begin,
     claim,
     hand_back,
     keep,
@@ -243,6 +244,18 @@ def test_losses_with_progress_do_not_count(create: Create) -> None:
         silence(opened, lost)
         look_after(opened)
     assert opened.trials()[0].state is TrialState.WAITING
+
+
+def test_what_was_reported_past_the_checkpoint_is_forgotten(create: Create) -> None:
+    """A worker that could not save, for a full disk, was lost after it had reported on."""
+    opened = create(search={"trials": 1})
+    lost = take(opened)
+    keep(opened, lost.trial_id, "a", {epoch: 1.0 / epoch for epoch in range(1, 7)}, {})
+    silence(opened, lost)
+    again = take(opened, "b")
+    assert not begin(opened, again.trial_id, "a", {}, reached=0)  # it is not its trial any more
+    assert begin(opened, again.trial_id, "b", {}, reached=4)
+    assert sorted(opened.trials()[0].intermediate_values) == [1, 2, 3, 4]
 
 
 def test_a_slower_worker_settles_nothing(create: Create) -> None:

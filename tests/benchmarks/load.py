@@ -83,7 +83,7 @@ def train(opened: Any, claimed: Claimed, worker: str, rung: Any, epoch_s: float)
 
     storage.patiently(draw)
     storage.patiently(
-        lambda: begin(opened, claimed.trial_id, worker, {CONFIG: {}, RUN: {}}, anew=True)
+        lambda: begin(opened, claimed.trial_id, worker, {CONFIG: {}, RUN: {}}, reached=0)
     )
     storage.rest()
     judge = Judge(opened, claimed.number)
