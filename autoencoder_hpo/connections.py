@@ -49,6 +49,7 @@ class Pool(QueuePool):
     """
 
     _disposed = False
+    _sqla_logger_namespace = "sqlalchemy.pool.Pool"  # else it would speak as one of our modules
 
     def dispose(self) -> None:
         self._disposed = True
