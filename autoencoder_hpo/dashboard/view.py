@@ -8,6 +8,7 @@ from optuna.storages import RDBStorage, _CachedStorage
 from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, TrialState
 
+from autoencoder_hpo.dashboard.lookup import StudyAttrs
 from autoencoder_hpo.ledger import BUDGET, DATA, halt_of
 
 COLUMNS = (
@@ -52,6 +53,7 @@ class View(_CachedStorage):
         studies = super().get_all_studies()
         for study in studies:
             study.user_attrs = study_facts(study.user_attrs)
+            study.system_attrs = StudyAttrs(study.system_attrs)
         return studies
 
     def get_study_name_from_id(self, study_id: int) -> str:

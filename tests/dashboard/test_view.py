@@ -1,6 +1,11 @@
 """What the dashboard shows of studies and trials."""
 
+import json
+
+import optuna_dashboard
 from dashboard.conftest import VIEWER, Browser
+from optuna.trial import Trial
+from optuna_dashboard._serializer import serialize_frozen_trial
 
 from autoencoder_hpo.claims import Claimed, claim, keep
 from autoencoder_hpo.dashboard.view import View, study_facts
@@ -51,3 +56,26 @@ def test_a_running_trial_is_live(browser: Browser, trained: OpenStudy, place: Pl
 
 def test_a_study_of_somebody_else_keeps_its_attributes() -> None:
     assert study_facts({"mine": 1}) == {"mine": 1}
+
+
+def test_the_notes_of_a_trial_are_looked_up_and_what_stock_finds(
+    trained: OpenStudy, place: Place
+) -> None:
+    second = claim(trained, place.worker)
+    assert isinstance(second, Claimed)
+    study = trained.optuna._study_id
+    optuna_dashboard.save_note(trained.optuna, "of the study")
+    optuna_dashboard.save_note(Trial(trained.optuna, second.trial_id), "second " * 1000)
+    artifact = json.dumps({"artifact_id": "1", "filename": "old.png"})
+    trained.storage.rdb.set_study_system_attr(
+        study, f"dashboard:artifacts:{second.trial_id}:1", artifact
+    )
+    view = View(trained.storage.rdb)
+    attrs, trials = view.get_all_studies()[0].system_attrs, view.get_all_trials(study)
+    shown = [serialize_frozen_trial(study, trial, attrs) for trial in trials]
+    assert shown == [serialize_frozen_trial(study, trial, dict(attrs)) for trial in trials]
+    assert [len(trial["note"]["body"]) > 0 for trial in shown] == [True, True]
+    assert [old["filename"] for old in shown[1]["artifacts"]] == ["old.png"]
+    attrs.by_trial.clear()
+    (unknown, _) = [serialize_frozen_trial(study, trial, attrs) for trial in trials]
+    assert unknown["note"]["body"] == "", "it was searched for"
