@@ -87,9 +87,11 @@ class Reporter:
             return untold
 
     def _run(self) -> None:
+        began = time.monotonic()
         while not self._closing:
             with self._changed:
-                self._changed.wait_for(lambda: self._closing or self._untold, self.beat_s)
+                until_beat = began + self.beat_s - time.monotonic()
+                self._changed.wait_for(lambda: self._closing or self._untold, until_beat)
                 if self._closing:
                     return
                 epochs, psnr = dict(self._untold), self._psnr
@@ -100,7 +102,7 @@ class Reporter:
                 self._pause(max(MOST_OFTEN_S, (time.monotonic() - began) / SHARE))
 
     def _pause(self, seconds: float) -> None:
-        """At most until the next beat is due."""
+        """At most for the time between two beats."""
         with self._changed:
             self._changed.wait_for(
                 lambda: self._closing or (self._wanted and not self._away),
