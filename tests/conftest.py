@@ -3,6 +3,7 @@
 import atexit
 import io
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -26,6 +27,9 @@ from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.storage import Storage, open_storage
 
 GRACE_S = 2.0
+
+# A shell lets what it starts in the background ignore Ctrl-C, and so all processes of the tests.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
