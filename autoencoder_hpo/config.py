@@ -390,3 +390,10 @@ class TrialConfig(Strict):
         if self.loss == "bce" and self.model.output != "sigmoid":
             raise ValueError(f"loss bce needs model output sigmoid, not {self.model.output}")
         return self
+
+    @model_validator(mode="after")
+    def _batch_statistics_need_a_batch(self) -> Self:
+        model = self.model
+        if self.batch_size == 1 and model.kind == "mlp" and model.normalization == "batch":
+            raise ValueError("normalization batch needs a batch_size of 2 or more in an mlp")
+        return self

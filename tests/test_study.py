@@ -407,6 +407,11 @@ TRIAL_KEYS = (
             "1\n  loss: [mse, bce]",
             "F:7: trial: loss bce needs model output sigmoid, not residual",
         ),
+        (
+            "[16, 32]\n",
+            "[1, 16]\n  model: {kind: mlp, normalization: [none, batch]}\n#",
+            "F:7: trial: normalization batch needs a batch_size of 2 or more in an mlp",
+        ),
         (", trials: 20", "", "F:6: search: has no end; add trials: 50, or timeout: 30m, or both"),
         (
             "sampler: tpe",

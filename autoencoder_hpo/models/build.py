@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from autoencoder_hpo.config import ConvConfig, MlpConfig, ModelConfig, UnetConfig
 from autoencoder_hpo.models.conv import ConvAutoencoder, Unet
+from autoencoder_hpo.models.initial import initialize
 from autoencoder_hpo.models.mlp import Mlp
 
 Shape = tuple[int, int, int]  # channels, height, width
@@ -30,7 +31,7 @@ class Denoiser(nn.Module):
         self.register_buffer("std", torch.tensor(float(std)))
 
     def forward(self, noisy_NCHW: Tensor) -> Tensor:
-        answer = self.net((noisy_NCHW - self.mean) / self.std)
+        answer: Tensor = self.net((noisy_NCHW - self.mean) / self.std)
         match self.output:
             case "sigmoid":
                 return answer.float().sigmoid()
@@ -53,7 +54,7 @@ def build_model(
         "normalization": config.normalization,
         "dropout": config.dropout,
     }
-    net: nn.Module
+    net: Mlp | ConvAutoencoder | Unet
     match config:
         case MlpConfig():
             net = Mlp(
@@ -84,6 +85,7 @@ def build_model(
             )
         case _ as never:
             assert_never(never)
+    initialize(net, out=net.out, normalization=config.normalization, output=config.output)
     return Denoiser(net, output=config.output, mean=mean, std=std)
 
 

@@ -80,12 +80,13 @@ class ConvAutoencoder(nn.Module):
         self.decoder = nn.Sequential(
             block(latent, sizes[-1], kernel=1, **style),  # type: ignore[arg-type]
             *decoder,
-            nn.Conv2d(sizes[0], image_channels, 3, padding=1),
         )
+        self.out = nn.Conv2d(sizes[0], image_channels, 3, padding=1)
 
     def forward(self, x_NCHW: Tensor) -> Tensor:
         height, width = x_NCHW.shape[-2:]
-        restored = self.decoder(self.encoder(pad_to_multiple(x_NCHW, self.multiple)))
+        x = self.decoder(self.encoder(pad_to_multiple(x_NCHW, self.multiple)))
+        restored: Tensor = self.out(x)
         return restored[..., :height, :width]
 
 
@@ -135,4 +136,5 @@ class Unet(nn.Module):
         skips.pop()
         for up, join in zip(self.up, self.join, strict=True):
             x = join(torch.cat([up(x), skips.pop()], dim=1))
-        return self.out(x)[..., :height, :width]
+        restored: Tensor = self.out(x)
+        return restored[..., :height, :width]

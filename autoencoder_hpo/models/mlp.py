@@ -12,7 +12,8 @@ class Mlp(nn.Module):
     """`depth` layers down to `latent` units and the mirror image back.
 
     Takes and gives [N, C, H, W]. The first hidden layer has `width` units, each further one
-    `taper` times those of the one before.
+    `taper` times those of the one before. The latent units are linear, as in the conv model: a
+    rectifier would throw half of what they know away.
     """
 
     def __init__(
@@ -31,16 +32,25 @@ class Mlp(nn.Module):
         self.shape = shape
         pixels = math.prod(shape)
         hidden = [max(1, round(width * taper**level)) for level in range(depth)]
-        sizes = [*hidden, latent, *reversed(hidden)]
-        layers: list[nn.Module] = [nn.Flatten()]
-        for before, after in pairwise([pixels, *sizes]):
-            layers += [
-                nn.Linear(before, after, bias=normalization != "batch"),
-                *normalize_features(normalization, after),
-                activate(activation),
-                *drop(dropout),
+
+        def layers(sizes: list[int]) -> list[nn.Module]:
+            return [
+                layer
+                for before, after in pairwise(sizes)
+                for layer in (
+                    nn.Linear(before, after, bias=normalization != "batch"),
+                    *normalize_features(normalization, after),
+                    activate(activation),
+                    *drop(dropout),
+                )
             ]
-        self.layers = nn.Sequential(*layers, nn.Linear(sizes[-1], pixels))
+
+        self.encoder = nn.Sequential(
+            nn.Flatten(), *layers([pixels, *hidden]), nn.Linear(hidden[-1], latent)
+        )
+        self.decoder = nn.Sequential(*layers([latent, *reversed(hidden)]))
+        self.out = nn.Linear(hidden[0], pixels)
 
     def forward(self, x_NCHW: Tensor) -> Tensor:
-        return self.layers(x_NCHW).unflatten(1, self.shape)
+        restored_NP: Tensor = self.out(self.decoder(self.encoder(x_NCHW)))
+        return restored_NP.view(-1, *self.shape)

@@ -10,7 +10,7 @@ import torch
 
 from autoencoder_hpo.errors import CheckpointError
 
-VERSION = 3
+VERSION = 4
 
 
 def save_checkpoint(path: Path, state: dict[str, Any], *, config: dict[str, Any]) -> None:

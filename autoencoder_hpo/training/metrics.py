@@ -6,7 +6,7 @@ worst images weigh more in it.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 
 import torch
@@ -52,8 +52,9 @@ def ssim(restored_NCHW: Tensor, clean_NCHW: Tensor) -> float | None:
     window = min(7, side if side % 2 else side - 1)
     if window < 3:
         return None
+    similarity: Callable[..., float] = structural_similarity  # which has no types
     # skimage takes the mean over channels: every image is one.
-    score = structural_similarity(
+    score = similarity(
         restored_NCHW.flatten(0, 1).float().numpy(),
         clean_NCHW.flatten(0, 1).numpy(),
         channel_axis=0,

@@ -37,7 +37,7 @@ class EagerStep:
         loss = loss_of(restored, clean_NCHW, self.config)
         total = loss + penalty(self._weights, l1=self.config.l1, l2=self.config.l2)
         self.optimizer.zero_grad(set_to_none=True)
-        total.backward()
+        torch.autograd.backward(total)
         if self.config.gradient_clip is not None:
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.gradient_clip)
         self.optimizer.step()

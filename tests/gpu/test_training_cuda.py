@@ -24,7 +24,8 @@ def training(model: str, device: str = "cuda", precision: str | None = None) -> 
     place = choose_device(device)
     images = ImageSet(torch.rand(200, 1, 16, 16, generator=torch.Generator().manual_seed(0)))
     data = prepare(images, images, TASK, place)
-    config = TrialConfig.model_validate({"model": {"kind": model, "depth": 1, "dropout": 0.1}})
+    style = {"depth": 1, "dropout": 0.1, "output": "sigmoid"}  # residual starts as the identity
+    config = TrialConfig.model_validate({"model": {"kind": model, **style}})
     return Training(TASK, config, data, seed=0, precision=precision or choose_precision(place))  # type: ignore[arg-type]
 
 
@@ -53,3 +54,16 @@ def test_a_stopped_training_goes_on() -> None:
     second.load_state_dict(torch.load(file, weights_only=True))
     for one, other in zip(begun + list(second), whole, strict=True):
         assert one.val_mse == pytest.approx(other.val_mse, rel=1e-3)
+
+
+@pytest.mark.filterwarnings("ignore:Synchronization debug mode")
+@pytest.mark.parametrize("model", ["mlp", "conv", "unet"])
+def test_a_step_waits_for_nothing(model: str) -> None:
+    run = training(model)
+    noisy, clean = run.data.val_noisy[:64], run.data.val_clean[:64]
+    run.step(noisy, clean, lr=1e-3)  # the first one builds the optimizer's state
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        run.step(noisy, clean, lr=1e-3)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")

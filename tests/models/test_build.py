@@ -56,10 +56,10 @@ def test_what_the_outputs_mean(kind: str) -> None:
     sigmoid = build_model(config(kind=kind, depth=1, output="sigmoid"), (1, 8, 8))(images)
     assert sigmoid.min() > 0
     assert sigmoid.max() < 1
-    torch.manual_seed(0)
     linear = build_model(config(kind=kind, depth=1, output="linear"), (1, 8, 8))
-    torch.manual_seed(0)
     residual = build_model(config(kind=kind, depth=1, output="residual"), (1, 8, 8))
+    assert torch.equal(residual(images), images)  # at first; then it learns the noise
+    residual.load_state_dict(linear.state_dict())
     torch.testing.assert_close(residual(images), images - linear(images))
 
 
@@ -86,6 +86,36 @@ def test_an_mlp_takes_feature_vectors() -> None:
     assert model(torch.rand(5, 1, 1, 30)).shape == (5, 1, 1, 30)
 
 
+@pytest.mark.parametrize("shape", [(1, 10, 1), (3, 1, 30), (1, 1, 1)])
+def test_a_side_of_one_pixel_is_for_an_mlp(shape: tuple[int, int, int]) -> None:
+    assert build_model(config(kind="mlp"), shape)(torch.rand(2, *shape)).shape == (2, *shape)
+    with pytest.raises(ValueError, match="use kind: mlp"):
+        check_model(config(kind="unet", depth=1), shape)
+
+
+@pytest.mark.parametrize("normalization", ["none", "batch", "layer", "group"])
+@pytest.mark.parametrize("size", [1, 4, 8])
+def test_no_normalization_silences_a_small_mlp(normalization: str, size: int) -> None:
+    torch.manual_seed(0)
+    style = {"normalization": normalization, "activation": "tanh", "output": "linear"}
+    model = build_model(config(kind="mlp", depth=1, width=size, latent=size, **style), (1, 8, 8))
+    assert model(torch.rand(64, 1, 8, 8)).std(0).mean() > 1e-3
+
+
+@pytest.mark.parametrize("kind", ["mlp", "conv"])
+def test_signals_do_not_fade_without_normalization(kind: str) -> None:
+    torch.manual_seed(0)
+    model = build_model(config(kind=kind, depth=3, output="linear"), (1, 32, 32))
+    assert model(torch.rand(16, 1, 32, 32)).std(0).mean() > 1e-3
+
+
+def test_the_latent_units_are_linear() -> None:
+    model = build_model(config(kind="mlp", normalization="batch", dropout=0.5), (1, 8, 8))
+    latent = model.net.encoder(torch.rand(32, 1, 8, 8))
+    assert latent.shape == (32, 64)
+    assert latent.min() < 0
+
+
 def test_sizes_follow_the_config() -> None:
     model = build_model(config(kind="mlp", depth=2, width=10, taper=0.5, latent=3), (1, 2, 2))
     weights = [tuple(p.shape) for p in model.parameters() if p.ndim > 1]
@@ -94,7 +124,7 @@ def test_sizes_follow_the_config() -> None:
 
 
 def test_dropout_draws_from_its_own_stream() -> None:
-    model = build_model(config(kind="unet", depth=1, dropout=0.5), (1, 8, 8))
+    model = build_model(config(kind="unet", depth=1, dropout=0.5, output="linear"), (1, 8, 8))
     images = torch.rand(2, 1, 8, 8)
 
     def output(seed: int) -> torch.Tensor:

@@ -1,11 +1,10 @@
-"""Which device, and which number format on it."""
+"""Which device to train on."""
 
 import pytest
 import torch
 
 from autoencoder_hpo.errors import DeviceError
 from autoencoder_hpo.training.devices import choose_device
-from autoencoder_hpo.training.precision import autocast, choose_precision
 
 without_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
 
@@ -28,11 +27,14 @@ def test_nonsense_is_one_line(name: str) -> None:
         choose_device(name)
 
 
-def test_the_precision_is_used() -> None:
-    device = torch.device("cpu")
-    assert choose_precision(device) in ("float32", "bfloat16")
-    layer, x = torch.nn.Linear(2, 2), torch.ones(1, 2)
-    with autocast(device, "float32"):
-        assert layer(x).dtype == torch.float32
-    with autocast(device, "bfloat16"):
-        assert layer(x).dtype == torch.bfloat16
+def test_there_is_one_cpu() -> None:
+    assert choose_device("cpu:3") == torch.device("cpu")
+
+
+def test_a_gpu_out_of_range_names_those_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    with pytest.raises(DeviceError, match="there are 2 GPUs, cuda:0 to cuda:1"):
+        choose_device("cuda:5")
+    assert choose_device("cuda:1") == torch.device("cuda", 1)
+    assert choose_device(None) == torch.device("cuda")

@@ -1,64 +1,31 @@
 """The loop: reproducible, stoppable, continued to the identical curve."""
 
 import io
+import math
 from itertools import islice, product
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from skimage.metrics import peak_signal_noise_ratio
-
-from autoencoder_hpo.config import Task, TrialConfig
-from autoencoder_hpo.data.splits import ImageSet
-from autoencoder_hpo.errors import CheckpointError
-from autoencoder_hpo.training import loop
-from autoencoder_hpo.training.checkpoint import load_checkpoint, save_checkpoint
-from autoencoder_hpo.training.folds import FoldedTraining, build_training
-from autoencoder_hpo.training.loop import Cancelled, EpochResult, Training, best_of, stalled
-from autoencoder_hpo.training.prepared import Prepared, prepare
-
-MODELS = {
-    "mlp": {"kind": "mlp", "depth": 1, "width": 32, "latent": 8},
-    "conv": {"kind": "conv", "depth": 1, "channels": 4, "latent": 8},
-    "unet": {"kind": "unet", "depth": 1, "channels": 4},
-}
-OPTIMIZERS = {
-    "adam": {"kind": "adam", "learning_rate": 1e-2},
-    "adamw": {"kind": "adamw", "learning_rate": 1e-2, "weight_decay": 0.01},
-    "sgd": {"kind": "sgd", "learning_rate": 0.1, "momentum": 0.9, "nesterov": True},
-    "rmsprop": {"kind": "rmsprop", "learning_rate": 1e-3, "momentum": 0.5},
-}
-TASK = Task.model_validate(
-    {
-        "data": {"dataset": "digits"},
-        "corruption": {"kind": "gaussian", "sigma": 0.2},
-        "epochs": 4,
-    }
+from training.examples import (
+    MODELS,
+    OPTIMIZERS,
+    TASK,
+    config,
+    images,
+    prepared,
+    saved_midway,
+    training,
 )
 
-
-def images(number: int, seed: int) -> torch.Tensor:
-    """Smooth blobs: something that can be restored."""
-    centre = torch.rand(number, 2, 1, 1, generator=torch.Generator().manual_seed(seed)) * 8
-    rows, columns = torch.arange(8).view(1, 8, 1), torch.arange(8).view(1, 1, 8)
-    squared = (rows - centre[:, 0]) ** 2 + (columns - centre[:, 1]) ** 2
-    return torch.exp(-squared / 6).unsqueeze(1)
-
-
-def prepared(task: Task = TASK) -> Prepared:
-    train, validation = ImageSet(images(97, 1)), ImageSet(images(40, 2))
-    return prepare(train, validation, task, torch.device("cpu"))
-
-
-def config(kind: str = "mlp", **changes: Any) -> TrialConfig:
-    style = {"dropout": 0.2, "normalization": "batch"}
-    base = {"model": {**MODELS[kind], **style}, "optimizer": OPTIMIZERS["adam"], "batch_size": 16}
-    return TrialConfig.model_validate({**base, **changes})
-
-
-def training(trial: TrialConfig | None = None, **how: Any) -> Training:
-    return Training(TASK, trial or config(), prepared(), seed=how.pop("seed", 5), **how)
+from autoencoder_hpo.config import Task
+from autoencoder_hpo.data.splits import ImageSet
+from autoencoder_hpo.models.layers import Dropout
+from autoencoder_hpo.training import loop
+from autoencoder_hpo.training.checkpoint import load_checkpoint, save_checkpoint
+from autoencoder_hpo.training.loop import Cancelled, EpochResult, Training, best_of, stalled
+from autoencoder_hpo.training.prepared import prepare
 
 
 @pytest.mark.parametrize(
@@ -105,21 +72,6 @@ def test_a_training_cancelled_within_an_epoch_drops_it() -> None:
     assert whole[:1] + list(again) == whole
 
 
-def saved_midway(train: Training | FoldedTraining) -> list[bytes]:
-    """Its states as they are saved within epochs, while it trains to the end."""
-    saved: list[bytes] = []
-
-    def save() -> None:
-        file = io.BytesIO()
-        torch.save(train.state_dict(), file)
-        saved.append(file.getvalue())
-
-    for part in train.trainings if isinstance(train, FoldedTraining) else [train]:
-        part.save = save
-    assert len(list(train)) == TASK.epochs
-    return saved
-
-
 def test_an_epoch_that_was_saved_midway_goes_on_to_the_identical_curve(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -140,6 +92,38 @@ def test_an_epoch_of_an_hour_is_saved_within_it_and_one_of_seconds_is_not() -> N
     assert saved_midway(training()) == []
 
 
+def test_it_can_be_cancelled_while_it_validates() -> None:
+    steps = 6  # 97 images in batches of 16
+    asked = iter(range(10**6))
+    run = training(cancelled=lambda: next(asked) >= steps)
+    with pytest.raises(Cancelled):
+        next(iter(run))
+    assert run.history == []
+
+
+def test_a_training_that_diverges_says_so_and_goes_on() -> None:
+    wild = {"kind": "sgd", "learning_rate": 10.0, "momentum": 0.9}
+    model = {**MODELS["mlp"], "output": "linear"}
+    run = training(config(model=model, optimizer=wild))
+    results = list(run)
+    assert not math.isfinite(results[-1].val_mse)
+    assert len(results) == TASK.epochs
+    assert run.best is None or math.isfinite(run.best.val_mse)
+
+
+def test_a_batch_size_of_one_trains_on_every_image() -> None:
+    run = training(config(batch_size=1, model=MODELS["mlp"]))
+    assert len(run._batches()) == 97
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_bfloat16_learns_as_float32_does(model: str) -> None:
+    trial = config(model, model=MODELS[model])
+    exact, coarse = list(training(trial)), list(training(trial, precision="bfloat16"))
+    for one, other in zip(exact, coarse, strict=True):
+        assert one.val_mse == pytest.approx(other.val_mse, rel=0.05)
+
+
 def test_the_seed_decides_everything_and_the_global_stream_nothing() -> None:
     torch.manual_seed(1)
     before = torch.get_rng_state()
@@ -148,6 +132,20 @@ def test_the_seed_decides_everything_and_the_global_stream_nothing() -> None:
     torch.manual_seed(2)
     assert list(training()) == first
     assert list(training(seed=6)) != first
+
+
+def test_every_epoch_has_an_order_noise_and_dropout_of_its_own() -> None:
+    run = training(config("unet"))
+    seen: list[tuple[list[int], float, float]] = []
+    for _ in range(2):
+        run.train_epoch()
+        dropout = next(layer for layer in run.model.modules() if isinstance(layer, Dropout))
+        assert dropout.generator is not None
+        order = torch.cat(list(run._batches())).tolist()
+        noise = torch.rand(1, generator=run._stream("noise")).item()
+        seen.append((order, noise, dropout.generator.initial_seed()))
+    for first, second in zip(*seen, strict=True):
+        assert first != second
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
@@ -248,92 +246,3 @@ def test_early_stopping_counts_epochs_without_a_better_one() -> None:
     assert stalled(history, 3, "val_psnr")
     assert not stalled(history, 4, "val_psnr")
     assert not stalled([], 1, "val_mse")
-
-
-# ---- folds -----------------------------------------------------------------------------
-
-
-def folded(**how: Any) -> FoldedTraining:
-    folds = build_training(TASK, config(), [prepared(), prepared(), prepared()], seed=3, **how)
-    assert isinstance(folds, FoldedTraining)
-    return folds
-
-
-def test_folds_yield_their_mean() -> None:
-    run = folded()
-    results = list(run)
-    for number, mean in enumerate(results):
-        own = [training.history[number].val_mse for training in run.trainings]
-        assert mean.val_mse == pytest.approx(sum(own) / 3)
-        assert len(set(own)) == 3  # each fold has a seed of its own
-    assert run.history == results
-    assert run.best is not None
-    assert run.scores().val_mse == pytest.approx(run.best.val_mse, rel=1e-5)
-
-
-def test_stopped_folds_go_on_to_the_identical_curve() -> None:
-    whole = list(folded())
-    first = folded()
-    begun = [next(iter(first)), next(iter(first))]
-    file = io.BytesIO()
-    torch.save(first.state_dict(), file)
-    file.seek(0)
-    second = folded()
-    second.load_state_dict(torch.load(file, weights_only=True))
-    assert begun + list(second) == whole
-
-
-# ---- checkpoints -----------------------------------------------------------------------
-
-
-def test_folds_saved_midway_go_on_to_the_identical_curve(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also when some folds are an epoch ahead of others."""
-    monkeypatch.setattr(loop, "MIDWAY_S", -1.0)
-    whole = list(folded())
-    saved = saved_midway(folded())
-    for state in (saved[2], saved[10], saved[-3]):
-        again = folded()
-        again.load_state_dict(torch.load(io.BytesIO(state), weights_only=True))
-        begun = list(again.history)
-        assert begun + list(again) == whole
-
-
-def test_a_checkpoint_of_another_trial_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "c.pt"
-    save_checkpoint(path, {"a": torch.ones(2)}, config={"width": 8})
-    assert torch.equal(load_checkpoint(path, config={"width": 8})["a"], torch.ones(2))
-    with pytest.raises(CheckpointError, match="belongs to another trial"):
-        load_checkpoint(path, config={"width": 9})
-
-
-def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "c.pt"
-    save_checkpoint(path, {"a": torch.ones(2000)}, config={})
-    path.write_bytes(path.read_bytes()[:700])
-    with pytest.raises(CheckpointError, match="damaged"):
-        load_checkpoint(path, config={})
-    path.write_bytes(b"")
-    with pytest.raises(CheckpointError, match="damaged"):
-        load_checkpoint(path, config={})
-
-
-def test_a_checkpoint_that_would_run_code_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "c.pt"
-    torch.save({"version": 1, "config": {}, "state": Path("x")}, path)
-    with pytest.raises(CheckpointError, match="damaged"):
-        load_checkpoint(path, config={})
-
-
-def test_a_full_disk_leaves_the_old_checkpoint(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "c.pt"
-    save_checkpoint(path, {"epoch": 1}, config={})
-
-    def full(descriptor: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(OSError, match="No space"):
-        save_checkpoint(path, {"epoch": 2}, config={})
-    assert load_checkpoint(path, config={}) == {"epoch": 1}

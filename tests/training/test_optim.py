@@ -1,4 +1,4 @@
-"""Schedules against torch's own and hand-computed numbers; optimizers, losses, metrics."""
+"""Schedules against torch's own and hand-computed numbers; optimizers."""
 
 import math
 from typing import Any
@@ -7,11 +7,9 @@ import pytest
 import torch
 from pydantic import TypeAdapter
 from torch import nn
-from torch.optim.lr_scheduler import CosineAnnealingLR, OneCycleLR, StepLR
+from torch.optim.lr_scheduler import CosineAnnealingLR, OneCycleLR, ReduceLROnPlateau, StepLR
 
-from autoencoder_hpo.config import OptimizerConfig, ScheduleConfig, TrialConfig
-from autoencoder_hpo.training.losses import loss_of, penalty, weights
-from autoencoder_hpo.training.metrics import mse_per_image, psnr, score, ssim
+from autoencoder_hpo.config import OptimizerConfig, ScheduleConfig
 from autoencoder_hpo.training.optim import build_optimizer, learning_rate
 
 
@@ -101,50 +99,24 @@ def test_weight_decay_spares_biases_and_normalizations(kind: str) -> None:
     assert moved == [p.ndim > 1 for p in before]
 
 
-@pytest.mark.parametrize("loss", ["mse", "l1", "huber", "bce"])
-def test_losses_by_hand(loss: str) -> None:
-    config = TrialConfig.model_validate(
-        {"model": {"kind": "mlp"}, "loss": loss, "huber_delta": 0.1}
+@pytest.mark.parametrize("patience", [1, 2, 3])
+def test_plateau_is_torchs(patience: int) -> None:
+    random = torch.Generator().manual_seed(patience)
+    seen = torch.rand(30, generator=random).tolist()
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    scheduler = ReduceLROnPlateau(optimizer, factor=0.7, patience=patience, threshold=0)
+    theirs = []
+    for value in seen:
+        theirs.append(optimizer.param_groups[0]["lr"])
+        scheduler.step(value)
+    assert rates(30, 1, seen, kind="plateau", patience=patience, factor=0.7) == pytest.approx(
+        theirs
     )
-    restored, clean = torch.tensor([[0.5, 0.3]]), torch.tensor([[0.0, 0.35]])
-    by_hand = {
-        "mse": (0.25 + 0.0025) / 2,
-        "l1": (0.5 + 0.05) / 2,
-        "huber": (0.1 * (0.5 - 0.05) + 0.5 * 0.0025) / 2,
-        "bce": (-math.log(0.5) - 0.35 * math.log(0.3) - 0.65 * math.log(0.7)) / 2,
-    }
-    assert float(loss_of(restored, clean, config)) == pytest.approx(by_hand[loss], rel=1e-5)
 
 
-def test_penalties_by_hand() -> None:
-    model = nn.Linear(2, 1)
-    with torch.no_grad():
-        model.weight.copy_(torch.tensor([[3.0, -4.0]]))
-        model.bias.fill_(100)
-    total = torch.as_tensor(penalty(weights(model), l1=0.1, l2=0.01))
-    assert total.item() == pytest.approx(0.7 + 0.25)
-    assert penalty(weights(model), l1=0, l2=0) == 0
-
-
-def test_the_mean_psnr_is_not_the_psnr_of_the_mean() -> None:
-    clean = torch.zeros(2, 1, 8, 8)
-    restored = torch.stack([torch.full((1, 8, 8), 0.1), torch.full((1, 8, 8), 0.01)])
-    mse = mse_per_image(restored, clean)
-    assert psnr(mse).tolist() == pytest.approx([20.0, 40.0], abs=1e-3)
-    scores = score(restored, restored, clean)
-    assert scores.val_psnr == pytest.approx(30.0, abs=1e-3)
-    assert scores.val_psnr > -10 * math.log10(scores.val_mse)
-
-
-def test_perfect_images_have_a_finite_psnr() -> None:
-    clean = torch.rand(2, 1, 8, 8)
-    scores = score(clean, clean, clean)
-    assert scores.val_psnr == 100.0
-    assert scores.val_ssim == pytest.approx(1.0)
-    assert (scores.noisy_psnr, scores.noisy_ssim, scores.psnr_gain) == (None, None, None)
-
-
-def test_ssim_of_what_has_no_structure_is_none() -> None:
-    assert ssim(torch.rand(4, 1, 1, 30), torch.rand(4, 1, 1, 30)) is None
-    assert ssim(torch.rand(4, 1, 2, 2), torch.rand(4, 1, 2, 2)) is None
-    assert ssim(torch.rand(4, 3, 4, 4), torch.rand(4, 3, 4, 4)) is not None
+def test_one_cycle_by_hand() -> None:
+    ours = rates(4, 5, kind="one_cycle", rise=0.5)
+    assert ours[0] == pytest.approx(0.04)
+    assert ours[5] == pytest.approx((0.04 + 1) / 2)
+    assert ours[10] == pytest.approx(1.0)
+    assert ours[15] == pytest.approx((1 + 1e-4) / 2)

@@ -1,0 +1,89 @@
+"""Folds: they advance together, and their mean is what counts."""
+
+import io
+import math
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from training.examples import TASK, config, prepared, saved_midway
+
+from autoencoder_hpo.training import loop
+from autoencoder_hpo.training.folds import FoldedTraining, build_training
+from autoencoder_hpo.training.loop import Cancelled
+
+
+def folded(**how: Any) -> FoldedTraining:
+    folds = build_training(TASK, config(), [prepared(), prepared(), prepared()], seed=3, **how)
+    assert isinstance(folds, FoldedTraining)
+    return folds
+
+
+def test_folds_yield_their_mean() -> None:
+    run = folded()
+    results = list(run)
+    for number, mean in enumerate(results):
+        own = [training.history[number].val_mse for training in run.trainings]
+        assert mean.val_mse == pytest.approx(sum(own) / 3)
+        assert len(set(own)) == 3  # each fold has a seed of its own
+    assert run.history == results
+    assert run.best is not None
+    assert run.scores().val_mse == pytest.approx(run.best.val_mse, rel=1e-5)
+
+
+def test_stopped_folds_go_on_to_the_identical_curve() -> None:
+    whole = list(folded())
+    first = folded()
+    begun = [next(iter(first)), next(iter(first))]
+    file = io.BytesIO()
+    torch.save(first.state_dict(), file)
+    file.seek(0)
+    second = folded()
+    second.load_state_dict(torch.load(file, weights_only=True))
+    assert begun + list(second) == whole
+
+
+def test_a_fold_that_is_cancelled_leaves_the_finished_epochs_readable() -> None:
+    asked = iter(range(10**6))
+    run = folded(cancelled=lambda: next(asked) > 30)  # some fold is in its second epoch
+    with pytest.raises(Cancelled):
+        list(run)
+    assert len({len(training.history) for training in run.trainings}) == 2
+    assert [result.epoch for result in run.history] == [1]
+
+
+def test_the_best_mean_epoch_is_kept_whatever_its_training_loss() -> None:
+    run = folded()
+    for training in run.trainings:
+        finite = training.train_epoch
+        training.train_epoch = (  # type: ignore[method-assign]
+            lambda finite=finite: replace(finite(), train_loss=math.nan)
+        )
+    next(iter(run))
+    assert run.scores().val_mse > 0
+
+
+def test_one_set_is_a_plain_training() -> None:
+    assert not isinstance(build_training(TASK, config(), [prepared()], seed=3), FoldedTraining)
+
+
+def test_the_best_epoch_follows_the_metric_asked_for() -> None:
+    run = folded(best_by="val_psnr")
+    results = list(run)
+    assert run.best == max(results, key=lambda result: result.val_psnr)
+    assert run.scores().val_psnr == pytest.approx(run.best.val_psnr, rel=1e-5)
+    assert run.parameters == run.trainings[0].parameters
+    assert torch.equal(run.restore(), run.trainings[0].restore())
+
+
+def test_folds_saved_midway_go_on_to_the_identical_curve(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also when some folds are an epoch ahead of others."""
+    monkeypatch.setattr(loop, "MIDWAY_S", -1.0)
+    whole = list(folded())
+    saved = saved_midway(folded())
+    for state in (saved[2], saved[10], saved[-3]):
+        again = folded()
+        again.load_state_dict(torch.load(io.BytesIO(state), weights_only=True))
+        begun = list(again.history)
+        assert begun + list(again) == whole
