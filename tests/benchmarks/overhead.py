@@ -1,0 +1,142 @@
+"""What a trial costs beside its training, and how many statements it sends.
+
+    python tests/benchmarks/overhead.py [--trials 6]
+
+A real worker on a real PostgreSQL: twenty epochs of half a second, eight parameters, median
+pruning, checkpoints, pictures. The same number of parameters and reports from stock Optuna in the
+same run, for the statements.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+import optuna
+import sqlalchemy
+import torch
+from optuna.trial import FrozenTrial
+from support import inputs_of, study_file
+
+from autoencoder_hpo.inputs import describe
+from autoencoder_hpo.ledger import create_study
+from autoencoder_hpo.objective import Place
+from autoencoder_hpo.postgres import start_embedded
+from autoencoder_hpo.settings import Settings
+from autoencoder_hpo.storage import open_storage
+from autoencoder_hpo.training.loop import EpochResult, Training
+from autoencoder_hpo.worker import Bench, StopFlag
+
+EPOCHS = 20
+STUDY: dict[str, Any] = {
+    "task": {"data": {"dataset": "digits", "train": 1400}, "epochs": EPOCHS},
+    "search": {"pruner": {"kind": "median", "startup_trials": 1000}, "trials": 1000},
+    "trial": {
+        "optimizer": {
+            "kind": "adam",
+            "learning_rate": {"float": [1e-3, 1e-2]},
+            "beta1": {"float": [0.8, 0.95]},
+            "weight_decay": {"float": [1e-6, 1e-4]},
+        },
+        "l2": {"float": [0.0, 1e-6]},
+        "batch_size": [16, 17],
+        "standardize": [True, False],
+        "model": {
+            "kind": "unet",
+            "depth": 1,
+            "channels": {"int": [10, 11]},
+            "dropout": {"float": [0.0, 0.1]},
+        },
+    },
+}
+
+
+def counted(engine: sqlalchemy.Engine) -> Callable[[], int]:
+    """Returns what tells how many statements this engine has sent."""
+    sent = [0]
+
+    @sqlalchemy.event.listens_for(engine, "before_cursor_execute")
+    def note(*_: object) -> None:
+        sent[0] += 1
+
+    return lambda: sent[0]
+
+
+def statements_of_stock(url: str) -> int:
+    """Of one trial of twenty reports and eight parameters."""
+    study = optuna.create_study(storage=url, pruner=optuna.pruners.MedianPruner())
+    sent = counted(study._storage._backend.engine)  # type: ignore[attr-defined]
+
+    def objective(trial: optuna.Trial) -> float:
+        for number in range(8):
+            trial.suggest_float(str(number), 0, 1)
+        for step in range(EPOCHS):
+            trial.report(1.0, step)
+            trial.should_prune()
+        return 1.0
+
+    study.optimize(objective, n_trials=1)
+    return sent()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--trials", type=int, default=6)
+    given = parser.parse_args()
+    os.environ["TZ"] = "UTC"
+    torch.set_num_threads(1)
+    folder = Path(tempfile.mkdtemp(prefix="hpo-overhead-"))
+    settings = Settings(home=folder / "home", storage=None, password_file=None, data=None)
+    url = start_embedded(folder / "data")
+    storage = open_storage(url, settings)
+    file = study_file(**STUDY)
+    create_study(storage, file, describe(inputs_of(file, settings)))
+    place = Place(worker="overhead", device=torch.device("cpu"), threads=1, settings=settings)
+    bench, stop, sent = Bench(storage, file.study.name, place), StopFlag(), counted(storage.engine)
+
+    trained = [0.0]
+    train_epoch = Training.train_epoch
+
+    def timed(training: Training) -> EpochResult:
+        started = time.monotonic()
+        try:
+            return train_epoch(training)
+        finally:
+            trained[0] += time.monotonic() - started
+
+    Training.train_epoch = timed  # type: ignore[method-assign]
+    rows = []
+    for number in range(given.trials + 1):
+        before, started, trained[0] = sent(), time.monotonic(), 0.0
+        trial = bench.turn(stop)
+        assert isinstance(trial, FrozenTrial)
+        assert trial.state.name == "COMPLETE", trial.user_attrs
+        seconds = time.monotonic() - started
+        rows.append({
+            "training": round(trained[0], 2),
+            "beside it": round(seconds - trained[0], 3),
+            "statements": sent() - before,
+        })  # fmt: skip
+        if number == 0:
+            rows.clear()  # loads the images, imports what draws the pictures
+            continue
+        print(json.dumps(rows[-1]), flush=True)
+    beside = statistics.median(row["beside it"] for row in rows)
+    print(f"beside the training: {beside:.2f} s a trial, {beside / 10:.1%} of one of 10 s")
+    ours = statistics.median(row["statements"] for row in rows)
+    stock = statements_of_stock(url)
+    print(f"statements a trial: {ours:.0f}; stock Optuna {stock}; {ours / stock:.2f} of it")
+
+
+if __name__ == "__main__":
+    main()
