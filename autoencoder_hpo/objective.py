@@ -49,6 +49,7 @@ from autoencoder_hpo.training.folds import FoldedTraining, build_training
 from autoencoder_hpo.training.loop import Cancelled, EpochResult, Training, stalled
 from autoencoder_hpo.training.precision import choose_precision
 from autoencoder_hpo.training.prepared import Prepared
+from autoencoder_hpo.training.steps import Steps, drive
 
 log = logging.getLogger(__name__)
 
@@ -115,12 +116,24 @@ def run_trial(
         UnreachableError: the database stayed away; the checkpoint keeps what was trained.
         StudyError: the study was deleted meanwhile.
     """
+    return drive(trial_steps(opened, claimed, data, place, cancelled=cancelled))
+
+
+def trial_steps(
+    opened: OpenStudy,
+    claimed: Claimed,
+    data: Sequence[Prepared],
+    place: Place,
+    *,
+    cancelled: Callable[[], bool],
+) -> Steps[Outcome]:
+    """The same for whoever takes its steps along with those of other trials."""
     deadline = math.inf
     if claimed.seconds_left is not None:
         deadline = time.monotonic() + claimed.seconds_left
     with Reporter(opened, claimed.trial_id, place.worker) as reporter:
         run = TrialRun(opened, claimed, data, place, reporter)
-        outcome = run.train(
+        outcome = yield from run.train(
             lambda: cancelled() or reporter.called_off or time.monotonic() > deadline
         )
         return run.end(outcome, stop=cancelled)
@@ -156,13 +169,13 @@ class TrialRun:
 
     # ---- from the suggestion to the outcome ---------------------------------------------
 
-    def train(self, cancelled: Callable[[], bool]) -> Outcome:
+    def train(self, cancelled: Callable[[], bool]) -> Steps[Outcome]:
         """Draw the trial's config and train it; whatever goes wrong is its outcome."""
         self._cancelled = cancelled
         try:
             self.opened.storage.patiently(self._draw, cancelled)
             training = self._build()
-            outcome = self._train_epochs(training) or self._finish(training)
+            outcome = (yield from self._train_epochs(training)) or self._finish(training)
             self._record(training)
             if isinstance(outcome, Complete | Pruned):
                 self._show(training, outcome)
@@ -219,11 +232,11 @@ class TrialRun:
         self.opened.storage.rest()
         return training
 
-    def _train_epochs(self, training: Training | FoldedTraining) -> Outcome | None:
+    def _train_epochs(self, training: Training | FoldedTraining) -> Steps[Outcome | None]:
         """The epochs that are left; None when all of them were trained."""
         started = time.monotonic()
         while self._ended is None and not self._has_stalled(training):
-            result = next(iter(training), None)
+            result = yield from training.advance()
             if result is None:
                 return None
             now = time.monotonic()

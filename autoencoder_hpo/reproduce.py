@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import torch
@@ -76,8 +77,8 @@ def reproduce(
         precision=run["precision"],
         best_by=opened.study.search.objective,
     )
-    while len(training.history) < len(stored):
-        epoch_done(next(iter(training)))
+    for result in islice(training, len(stored)):
+        epoch_done(result)
     return Again(stored, list(training.history), _differences(run, opened, inputs, device))
 
 

@@ -23,6 +23,7 @@ from autoencoder_hpo.objective import Place, run_trial
 from autoencoder_hpo.probes import Probes, choose_probes
 from autoencoder_hpo.showcase import SHOWN, refresh
 from autoencoder_hpo.training.loop import EpochResult, Training
+from autoencoder_hpo.training.steps import Steps
 
 
 def run(opened: OpenStudy, place: Place, trials: int = 1) -> list[FrozenTrial]:
@@ -91,12 +92,13 @@ def test_a_pruned_trial_shows_as_much_and_says_why(create: Create, place: Place)
 def test_a_trial_without_a_finite_epoch_still_has_a_note(
     create: Create, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def first(self: Training) -> EpochResult:
+    def first(self: Training) -> Steps[EpochResult]:
+        yield from ()
         result = EpochResult(1, float("nan"), float("nan"), float("nan"), 0.1)
         self.history.append(result)
         return result
 
-    monkeypatch.setattr(Training, "train_epoch", first)
+    monkeypatch.setattr(Training, "epoch", first)
     opened = create()
     (trial,) = run(opened, place)
     assert note_of(opened, trial).startswith("**Pruned:** the loss was not finite in epoch 1.")

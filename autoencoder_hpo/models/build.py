@@ -34,7 +34,7 @@ class Denoiser(nn.Module):
         answer: Tensor = self.net((noisy_NCHW - self.mean) / self.std)
         match self.output:
             case "sigmoid":
-                return answer.float().sigmoid()
+                return answer.to(noisy_NCHW.dtype).sigmoid()
             case "residual":
                 return noisy_NCHW - answer
             case _:

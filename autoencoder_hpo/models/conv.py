@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from autoencoder_hpo.models.layers import activate, drop, normalize_channels
+from autoencoder_hpo.models.layers import Dropout, activate, normalize_channels
 
 
 def levels(channels: int, growth: float, number: int) -> list[int]:
@@ -42,7 +42,7 @@ def block(
         ),
         *normalize_channels(normalization, after),
         activate(activation),
-        *drop(dropout),
+        Dropout(dropout),
     )
 
 

@@ -1,6 +1,8 @@
 """Pieces that every model uses: activations, normalization, reproducible dropout."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
@@ -64,30 +66,66 @@ def groups_of(channels: int) -> int:
     return next(groups for groups in range(most, 0, -1) if channels % groups == 0)
 
 
+@dataclass(frozen=True, slots=True)
+class Draws:
+    """Where one model's dropout masks come from: the share that is dropped, and the stream."""
+
+    p: float
+    generator: Generator | None = None
+
+    def keep(self, like: Tensor) -> Tensor:
+        """A mask, scaled so that what is kept makes up for what is dropped.
+
+        It is drawn in the order of [N, C, H, W] whatever the memory's layout, which differs
+        between a model alone and one of several.
+        """
+        mask = torch.empty(like.shape, dtype=like.dtype, device=like.device)
+        if self.p == 0:
+            return mask.fill_(1)
+        return mask.bernoulli_(1 - self.p, generator=self.generator).div_(1 - self.p)
+
+
+class _Keep(torch.autograd.Function):
+    """One mask for each model, also where `vmap` computes several models at once."""
+
+    @staticmethod
+    def forward(like: Tensor, draws: Sequence[Draws]) -> Tensor:
+        (own,) = draws
+        return own.keep(like)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:
+        ctx.mark_non_differentiable(output)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[None, None]:
+        return None, None
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Any, like: Tensor, draws: Sequence[Draws]) -> tuple[Tensor, int]:
+        models = like.movedim(in_dims[0], 0)
+        return torch.stack([own.keep(x) for own, x in zip(draws, models, strict=True)]), 0
+
+
 class Dropout(nn.Module):
-    """Dropout whose masks come from a generator of its own, set by `seed_dropout`.
+    """Dropout whose masks come from generators of its own, set by `seed_dropout`.
 
     Torch's own draws from the global stream, which folds and other trials would share.
     """
 
     def __init__(self, p: float) -> None:
         super().__init__()
-        self.p = p
-        self.generator: Generator | None = None
+        self.draws: Sequence[Draws] = [Draws(p)]
 
     def forward(self, x: Tensor) -> Tensor:
-        if not self.training:
+        if not self.training or not any(own.p for own in self.draws):
             return x
-        keep = torch.empty_like(x).bernoulli_(1 - self.p, generator=self.generator)
-        return x * keep.div_(1 - self.p)
+        keep: Tensor = _Keep.apply(x, self.draws)
+        return x * keep
 
 
-def drop(p: float) -> list[nn.Module]:
-    return [Dropout(p)] if p > 0 else []
-
-
-def seed_dropout(model: nn.Module, generator: Generator) -> None:
-    """Let every dropout of the model draw from this generator."""
+def seed_dropout(model: nn.Module, draws: Sequence[Draws]) -> None:
+    """Let every dropout of the model draw from these: one for each model that it computes."""
     for module in model.modules():
         if isinstance(module, Dropout):
-            module.generator = generator
+            module.draws = draws

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from autoencoder_hpo.models.layers import activate, drop, normalize_features
+from autoencoder_hpo.models.layers import Dropout, activate, normalize_features
 
 
 class Mlp(nn.Module):
@@ -41,7 +41,7 @@ class Mlp(nn.Module):
                     nn.Linear(before, after, bias=normalization != "batch"),
                     *normalize_features(normalization, after),
                     activate(activation),
-                    *drop(dropout),
+                    Dropout(dropout),
                 )
             ]
 

@@ -1,7 +1,7 @@
 """Cross-validation: the folds advance together, and their mean is what counts."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -12,6 +12,7 @@ from autoencoder_hpo.seeds import seed_for
 from autoencoder_hpo.training.loop import BestBy, EpochResult, Training, best_of
 from autoencoder_hpo.training.metrics import Scores, mean_scores
 from autoencoder_hpo.training.prepared import Prepared
+from autoencoder_hpo.training.steps import Steps, drive, together
 
 
 class FoldedTraining:
@@ -39,16 +40,22 @@ class FoldedTraining:
         return self.trainings[0].parameters
 
     def __iter__(self) -> Iterator[EpochResult]:
-        while not all(training.finished for training in self.trainings):
-            epoch = min(len(training.history) for training in self.trainings) + 1
-            for training in self.trainings:
-                if len(training.history) < epoch:  # one that was saved midway may be ahead
-                    training.train_epoch()
-            result = _mean([training.history[-1] for training in self.trainings])
-            if self.best is not None and self.best.epoch == result.epoch:
-                for training in self.trainings:
-                    training.keep_weights()
+        while (result := drive(self.advance())) is not None:
             yield result
+
+    def advance(self) -> Steps[EpochResult | None]:
+        """Train one more epoch of all folds, step by step together; None when all were trained."""
+        if all(training.finished for training in self.trainings):
+            return None
+        epoch = min(len(training.history) for training in self.trainings) + 1
+        # One that has fewer batches may have ended an epoch in which the others were saved.
+        behind = [training for training in self.trainings if len(training.history) < epoch]
+        yield from together([training.epoch() for training in behind])
+        result = _mean([training.history[-1] for training in self.trainings])
+        if self.best is not None and self.best.epoch == result.epoch:
+            for training in self.trainings:
+                training.keep_weights()
+        return result
 
     def restore(self) -> Tensor:
         """The first fold's validation images."""
@@ -71,15 +78,17 @@ def build_training(
     data: Sequence[Prepared],
     *,
     seed: int,
+    save: Callable[[], None] = lambda: None,
     **how: Any,
 ) -> Training | FoldedTraining:
     """A training on one prepared set, or on one for each fold. `how` is passed to `Training`."""
     if len(data) == 1:
-        return Training(task, config, data[0], seed=seed, **how)
+        return Training(task, config, data[0], seed=seed, save=save, **how)
     trainings = [
         Training(task, config, fold, seed=seed_for(seed, "fold", number), **how)
         for number, fold in enumerate(data)
     ]
+    trainings[0].save = save  # all folds are saved at once
     return FoldedTraining(trainings, how.get("best_by", "val_mse"))
 
 

@@ -10,14 +10,13 @@ import torch
 from torch import Generator, Tensor, nn
 
 from autoencoder_hpo.config import Task, TrialConfig
-from autoencoder_hpo.data.corruption import corrupt
-from autoencoder_hpo.models import build_model, count_parameters, seed_dropout
+from autoencoder_hpo.models import build_model, count_parameters
 from autoencoder_hpo.seeds import seed_for
 from autoencoder_hpo.training.metrics import Scores, mse_per_image, psnr, score
-from autoencoder_hpo.training.optim import build_optimizer, learning_rate
+from autoencoder_hpo.training.optim import build_optimizer, lay_out_as_weights, learning_rate
 from autoencoder_hpo.training.precision import Precision, autocast
 from autoencoder_hpo.training.prepared import CHUNK, Prepared
-from autoencoder_hpo.training.steps import EagerStep
+from autoencoder_hpo.training.steps import Lane, Steps, Wanted, drive
 
 BestBy = Literal["val_mse", "val_psnr"]
 MIDWAY_S = 60.0
@@ -42,6 +41,8 @@ class EpochResult:
 class Training:
     """One model being trained. Iterate to train: every epoch yields its result.
 
+    `advance` trains an epoch whose steps somebody else takes, along with those of other models.
+
     To stop, stop iterating. To continue later, keep `state_dict()`: all randomness is drawn
     anew for every epoch from (seed, epoch), so that a training that goes on from a state has the
     curve of one that was never stopped, on the same device with the same number of threads.
@@ -65,20 +66,25 @@ class Training:
         self.config = config
         self.data = data
         self.seed = seed
-        self.precision = precision
         self.best_by = best_by
         self.cancelled = cancelled
         self.save = save
         self.epochs = config.epochs or task.epochs
-        self.corruption = config.corruption or task.corruption
         self.model = _initialized(config, data, seed).to(data.device)
         if data.device.type == "cpu":  # a unet's step takes 57 instead of 73 ms so
             self.model = self.model.to(memory_format=torch.channels_last)
-        self.optimizer = build_optimizer(config.optimizer, self.model)
-        self.step = EagerStep(self.model, self.optimizer, config, precision)
+        self.lane = Lane(
+            model=self.model,
+            optimizer=build_optimizer(config.optimizer, self.model),
+            config=config,
+            corruption=config.corruption or task.corruption,
+            data=data,
+            precision=precision,
+            noise=Generator(data.device),
+            dropout=Generator(data.device),
+        )
         self.history: list[EpochResult] = []
         self._best_weights: dict[str, Tensor] = {}
-        self._midway: dict[str, Any] | None = None
 
     @property
     def best(self) -> EpochResult | None:
@@ -90,19 +96,25 @@ class Training:
         return count_parameters(self.model)
 
     def __iter__(self) -> Iterator[EpochResult]:
-        while not self.finished:
-            result = self.train_epoch()
-            if self.best is result:
-                self.keep_weights()
+        while (result := drive(self.advance())) is not None:
             yield result
 
     @property
     def finished(self) -> bool:
         return len(self.history) >= self.epochs
 
-    def train_epoch(self) -> EpochResult:
+    def advance(self) -> Steps[EpochResult | None]:
+        """Train one more epoch; None when all were trained."""
+        if self.finished:
+            return None
+        result = yield from self.epoch()
+        if self.best is result:
+            self.keep_weights()
+        return result
+
+    def epoch(self) -> Steps[EpochResult]:
         """One more epoch, added to the history."""
-        train_loss, lr = self._train()
+        train_loss, lr = yield from self._train()
         val_mse, val_psnr = self._validate()
         result = EpochResult(len(self.history) + 1, train_loss, val_mse, val_psnr, lr)
         self.history.append(result)
@@ -114,20 +126,20 @@ class Training:
             name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()
         }
 
-    def _train(self) -> tuple[float, float]:
+    def _train(self) -> Steps[tuple[float, float]]:
         """Mean training loss of one epoch, and its last learning rate."""
-        epoch = len(self.history)
-        noise, dropout = self._stream("noise"), self._stream("dropout")
-        seed_dropout(self.model, dropout)
+        lane, epoch, lr = self.lane, len(self.history), 0.0
         batches = self._batches()
-        losses, lr = self._resume(noise, dropout), 0.0
+        if not lane.losses:  # else the epoch goes on where it was saved
+            lane.noise.manual_seed(seed_for(self.seed, "noise", epoch))
+            lane.dropout.manual_seed(seed_for(self.seed, "dropout", epoch))
         saved = time.monotonic()
         self.model.train()
-        for number, index in enumerate(batches[len(losses) :], len(losses)):
+        for number in range(len(lane.losses), len(batches)):
             if self.cancelled():
                 raise Cancelled
-            if losses and time.monotonic() - saved > MIDWAY_S:
-                self._save_midway(losses, noise, dropout)
+            if lane.losses and time.monotonic() - saved > MIDWAY_S:
+                self.save()
                 saved = time.monotonic()
             lr = learning_rate(
                 self.config.schedule,
@@ -137,31 +149,11 @@ class Training:
                 epochs=self.epochs,
                 val_mse=[result.val_mse for result in self.history],
             )
-            noisy, clean = self._batch(index, noise)
-            losses.append(self.step(noisy, clean, lr=lr) * len(index))
-        self._midway = None
-        seen = sum(map(len, batches))
-        return torch.cat(losses).sum().item() / seen, lr  # waits for the device: once an epoch
-
-    def _save_midway(self, losses: list[Tensor], noise: Generator, dropout: Generator) -> None:
-        self._midway = {
-            "losses": torch.cat(losses),
-            "noise": noise.get_state(),
-            "dropout": dropout.get_state(),
-        }
-        self.save()
-
-    def _resume(self, noise: Generator, dropout: Generator) -> list[Tensor]:
-        """The losses of the steps that this epoch already has; none unless it was saved midway."""
-        if self._midway is None:
-            return []
-        noise.set_state(self._midway["noise"].cpu())
-        dropout.set_state(self._midway["dropout"].cpu())
-        return list(self._midway["losses"].to(self.data.device).split(1))
-
-    def _stream(self, purpose: str) -> Generator:
-        seed = seed_for(self.seed, purpose, len(self.history))
-        return Generator(self.data.device).manual_seed(seed)
+            (error,) = yield [Wanted(lane, batches[number], lr)]
+            if error is not None:
+                raise error
+        losses, lane.losses = torch.cat(lane.losses), []
+        return losses.sum().item() / sum(map(len, batches)), lr  # waits for the device
 
     def _batches(self) -> Sequence[Tensor]:
         """Indices of this epoch's batches; a last batch of one is left out (batch norm)."""
@@ -172,14 +164,6 @@ class Training:
         batches = torch.split(shuffled, self.config.batch_size)
         lone = len(batches[-1]) == 1 < len(batches[0])
         return batches[:-1] if lone else batches
-
-    def _batch(self, index: Tensor, noise: Generator) -> tuple[Tensor, Tensor]:
-        device = self.data.device
-        clean = self.data.train_clean[index].to(device, non_blocking=True)
-        if self.corruption is not None:
-            return corrupt(clean, self.corruption, noise), clean
-        assert self.data.train_noisy is not None, "only pairs come without a corruption"
-        return self.data.train_noisy[index].to(device, non_blocking=True), clean
 
     def _validate(self) -> tuple[float, float]:
         """Mean MSE over all pixels, and mean PSNR over images."""
@@ -200,9 +184,9 @@ class Training:
         for noisy in torch.split(self.data.val_noisy, CHUNK):
             if self.cancelled():
                 raise Cancelled
-            with autocast(self.data.device, self.precision):
+            with autocast(self.data.device, self.lane.precision):
                 restored = self.model(noisy)
-            yield restored.float()
+            yield restored.to(noisy.dtype)
 
     def restore(self) -> Tensor:
         """Validation images as the best epoch restores them: [N, C, H, W] on the CPU."""
@@ -221,18 +205,35 @@ class Training:
     def state_dict(self) -> dict[str, Any]:
         return {
             "history": [asdict(result) for result in self.history],
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "model": {k: v.clone() for k, v in self.model.state_dict().items()},
+            "optimizer": self.lane.optimizer.state_dict(),
             "best": self._best_weights,
-            "midway": self._midway,
+            "midway": self._midway(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.history = [EpochResult(**result) for result in state["history"]]
         self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        self.lane.optimizer.load_state_dict(state["optimizer"])
+        lay_out_as_weights(self.lane.optimizer)
         self._best_weights = {k: v.to(self.data.device) for k, v in state["best"].items()}
-        self._midway = state["midway"]
+        midway = state["midway"]
+        self.lane.losses = []
+        if midway is not None:
+            self.lane.losses = list(midway["losses"].to(self.data.device).split(1))
+            self.lane.noise.set_state(midway["noise"].cpu())
+            self.lane.dropout.set_state(midway["dropout"].cpu())
+
+    def _midway(self) -> dict[str, Any] | None:
+        """How far this epoch is; None between two."""
+        lane = self.lane
+        if not lane.losses:
+            return None
+        return {
+            "losses": torch.cat(lane.losses),
+            "noise": lane.noise.get_state(),
+            "dropout": lane.dropout.get_state(),
+        }
 
 
 def _initialized(config: TrialConfig, data: Prepared, seed: int) -> nn.Module:

@@ -1,4 +1,6 @@
-"""Training losses and penalties, in float32 whatever the step computes in."""
+"""Training losses and penalties, in the images' precision whatever the step computes in."""
+
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -9,7 +11,7 @@ from autoencoder_hpo.config import TrialConfig
 
 def loss_of(restored: Tensor, clean: Tensor, config: TrialConfig) -> Tensor:
     """The mean loss over all pixels."""
-    restored = restored.float()
+    restored = restored.to(clean.dtype)
     match config.loss:
         case "mse":
             return F.mse_loss(restored, clean)
@@ -26,11 +28,14 @@ def weights(model: nn.Module) -> list[Tensor]:
     return [p for p in model.parameters() if p.ndim > 1]
 
 
-def penalty(matrices: list[Tensor], *, l1: float, l2: float) -> Tensor | float:
-    """l1·Σ|w| + l2·Σw²."""
-    total: Tensor | float = 0.0
-    if l1:
-        total = total + l1 * torch.stack([w.abs().sum() for w in matrices]).sum()
-    if l2:
-        total = total + l2 * torch.stack([w.square().sum() for w in matrices]).sum()
-    return total
+def penalty(matrices: Sequence[Tensor], *, l1: Tensor | float, l2: Tensor | float) -> Tensor:
+    """l1·Σ|w| + l2·Σw², of one model, or of each of several.
+
+    Args:
+        matrices: of any shape, or [models, ...] where `l1` and `l2` are [models].
+    """
+    first = l1.ndim if isinstance(l1, Tensor) else 0
+    dims = [tuple(range(first, w.ndim)) for w in matrices]
+    absolute = torch.stack([w.abs().sum(dim) for w, dim in zip(matrices, dims, strict=True)])
+    squared = torch.stack([w.square().sum(dim) for w, dim in zip(matrices, dims, strict=True)])
+    return l1 * absolute.sum(0) + l2 * squared.sum(0)

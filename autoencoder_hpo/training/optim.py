@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any, assert_never
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from autoencoder_hpo.config import (
@@ -52,6 +52,18 @@ def build_optimizer(config: OptimizerConfig, model: nn.Module) -> Optimizer:
             return torch.optim.RMSprop(groups, lr=lr, alpha=config.alpha, momentum=config.momentum)
         case _:
             assert_never(config)
+
+
+def lay_out_as_weights(optimizer: Optimizer) -> None:
+    """Bring its state into the memory layout of the weights.
+
+    Fused optimizers walk through both as they lie in memory, and do not check that it is the same
+    way: with channels-last weights and a state that is not, they compute something else.
+    """
+    for weight, state in optimizer.state.items():
+        for name, value in state.items():
+            if isinstance(value, Tensor) and value.ndim and value.stride() != weight.stride():
+                state[name] = torch.empty_like(weight).copy_(value)
 
 
 def learning_rate(

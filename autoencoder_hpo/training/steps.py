@@ -1,44 +1,140 @@
-"""One optimizer step. Noise comes in as a tensor, and nothing waits for the device."""
+"""One optimizer step of one model, and how the steps of several trainings are taken together.
 
-from typing import Protocol
+A training is a generator: it says which step it wants, and goes on when that was taken. Whoever
+drives it takes the steps, one by one or those of several trainings at once. Nothing here waits
+for the device.
+"""
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from autoencoder_hpo.config import TrialConfig
+from autoencoder_hpo.config import Corruption, TrialConfig
+from autoencoder_hpo.data.corruption import corrupt
+from autoencoder_hpo.models import Draws, seed_dropout
 from autoencoder_hpo.training.losses import loss_of, penalty, weights
 from autoencoder_hpo.training.precision import Precision, autocast
+from autoencoder_hpo.training.prepared import Prepared
+
+T = TypeVar("T")
 
 
-class Step(Protocol):
-    """Takes corrupted and clean images, gives one loss per model that it trains: [models]."""
+@dataclass(slots=True, eq=False)
+class Lane:
+    """One model as a step sees it, with all that its steps draw from and lead to."""
 
-    def __call__(self, noisy_NCHW: Tensor, clean_NCHW: Tensor, *, lr: float) -> Tensor: ...
+    model: nn.Module
+    optimizer: Optimizer
+    config: TrialConfig
+    corruption: Corruption | None
+    data: Prepared
+    precision: Precision
+    noise: torch.Generator
+    dropout: torch.Generator
+    losses: list[Tensor] = field(default_factory=list)
+    """Of this epoch's steps, each [1]: the loss times the number of images."""
 
+    def __post_init__(self) -> None:
+        seed_dropout(self.model, [self.draws])
 
-class EagerStep:
-    """One model, plain PyTorch."""
+    @property
+    def draws(self) -> Draws:
+        return Draws(self.config.model.dropout, self.dropout)
 
-    def __init__(
-        self, model: nn.Module, optimizer: Optimizer, config: TrialConfig, precision: Precision
-    ) -> None:
-        self.model = model
-        self.optimizer = optimizer
-        self.config = config
-        self.precision = precision
-        self._weights = weights(model)
+    def batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """Corrupted and clean images of these indices, [N, C, H, W]."""
+        device = self.data.device
+        clean = self.data.train_clean[index].to(device, non_blocking=True)
+        if self.corruption is not None:
+            return corrupt(clean, self.corruption, self.noise), clean
+        assert self.data.train_noisy is not None, "only pairs come without a corruption"
+        return self.data.train_noisy[index].to(device, non_blocking=True), clean
 
-    def __call__(self, noisy_NCHW: Tensor, clean_NCHW: Tensor, *, lr: float) -> Tensor:
+    def update(self, lr: float) -> None:
+        """Move the weights along their gradients."""
         for group in self.optimizer.param_groups:
             group["lr"] = lr
-        with autocast(noisy_NCHW.device, self.precision):
-            restored = self.model(noisy_NCHW)
-        loss = loss_of(restored, clean_NCHW, self.config)
-        total = loss + penalty(self._weights, l1=self.config.l1, l2=self.config.l2)
-        self.optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(total)
         if self.config.gradient_clip is not None:
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.gradient_clip)
         self.optimizer.step()
-        return loss.detach().reshape(1)  # still on the device: reading it would wait for it
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Wanted:
+    """A step that a training waits for."""
+
+    lane: Lane
+    index: Tensor
+    """Which training images, [N]."""
+    lr: float
+
+
+Steps = Generator[list[Wanted], list[Exception | None], T]
+"""Yields the steps that are wanted next; is sent, for each, why it could not be taken, if so."""
+Take = Callable[[list[Wanted]], list[Exception | None]]
+
+
+def eager_step(wanted: Wanted) -> None:
+    """One model, plain PyTorch."""
+    lane, config = wanted.lane, wanted.lane.config
+    noisy, clean = lane.batch(wanted.index)
+    with autocast(lane.data.device, lane.precision):
+        restored = lane.model(noisy)
+    loss = loss_of(restored, clean, config)
+    total = loss
+    if config.l1 or config.l2:
+        total = loss + penalty(weights(lane.model), l1=config.l1, l2=config.l2)
+    lane.optimizer.zero_grad(set_to_none=True)
+    torch.autograd.backward(total)
+    lane.update(wanted.lr)
+    lane.losses.append(loss.detach().reshape(1) * len(clean))  # reading it would wait for it
+
+
+def one_by_one(wanted: list[Wanted]) -> list[Exception | None]:
+    """Take each step by itself; one that fails fails alone."""
+    return [_tried(step) for step in wanted]
+
+
+def _tried(wanted: Wanted) -> Exception | None:
+    try:
+        eager_step(wanted)
+    except Exception as error:  # raised again in the training that wanted the step
+        return error
+    return None
+
+
+def drive(steps: Steps[T], take: Take = one_by_one) -> T:
+    """Take all the steps that are wanted; returns what they lead to."""
+    try:
+        wanted = next(steps)
+        while True:
+            wanted = steps.send(take(wanted))
+    except StopIteration as end:
+        result: T = end.value
+        return result
+
+
+def together(trainings: Sequence[Steps[T]]) -> Steps[list[T]]:
+    """Several at once, step by step, each until its own end; returns their results in order."""
+    results: dict[int, T] = {}
+    wanted: dict[int, list[Wanted]] = {}
+
+    def advance(number: int, go: Callable[[], list[Wanted]]) -> None:
+        try:
+            wanted[number] = go()
+        except StopIteration as end:
+            wanted.pop(number, None)
+            results[number] = end.value
+
+    for number, training in enumerate(trainings):
+        advance(number, lambda training=training: next(training))  # type: ignore[misc]
+    while wanted:
+        errors = iter((yield [step for steps in wanted.values() for step in steps]))
+        for number, steps in list(wanted.items()):
+            own = [next(errors) for _ in steps]
+            advance(number, lambda own=own, number=number: trainings[number].send(own))  # type: ignore[misc]
+    return [results[number] for number in range(len(trainings))]

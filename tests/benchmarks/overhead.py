@@ -33,6 +33,7 @@ from autoencoder_hpo.postgres import start_embedded
 from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.storage import open_storage
 from autoencoder_hpo.training.loop import EpochResult, Training
+from autoencoder_hpo.training.steps import Steps
 from autoencoder_hpo.worker import Bench, StopFlag
 
 EPOCHS = 20
@@ -105,16 +106,16 @@ def main() -> None:
     bench, stop, sent = Bench(storage, file.study.name, place), StopFlag(), counted(storage.engine)
 
     trained = [0.0]
-    train_epoch = Training.train_epoch
+    epoch = Training.epoch
 
-    def timed(training: Training) -> EpochResult:
+    def timed(training: Training) -> Steps[EpochResult]:
         started = time.monotonic()
         try:
-            return train_epoch(training)
+            return (yield from epoch(training))
         finally:
             trained[0] += time.monotonic() - started
 
-    Training.train_epoch = timed  # type: ignore[method-assign]
+    Training.epoch = timed  # type: ignore[method-assign]
     rows = []
     for number in range(given.trials + 1):
         before, started, trained[0] = sent(), time.monotonic(), 0.0

@@ -30,6 +30,7 @@ from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.space import FixedSuggester, fill
 from autoencoder_hpo.training.folds import build_training
 from autoencoder_hpo.training.precision import choose_precision
+from autoencoder_hpo.training.steps import drive
 
 MODELS: dict[str, dict[str, Any]] = {
     "mlp small": {"kind": "mlp", "depth": 1, "width": 128, "latent": 32},
@@ -71,8 +72,11 @@ def measure(
             torch.cuda.synchronize()
         return time.monotonic() - started
 
-    seconds(ours.train_epoch), seconds(plain.train_epoch)  # warm
-    times = [(seconds(ours.train_epoch), seconds(plain.train_epoch)) for _ in range(pairs)]
+    def epoch() -> None:
+        drive(ours.advance())
+
+    seconds(epoch), seconds(plain.train_epoch)  # warm
+    times = [(seconds(epoch), seconds(plain.train_epoch)) for _ in range(pairs)]
     ratios = [theirs / mine for mine, theirs in times]
     return {
         "model": name,

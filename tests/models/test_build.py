@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 from torch import Generator
 
 from autoencoder_hpo.config import ModelConfig
-from autoencoder_hpo.models import build_model, check_model, count_parameters, seed_dropout
+from autoencoder_hpo.models import Draws, build_model, check_model, count_parameters, seed_dropout
 
 KINDS = ["mlp", "conv", "unet"]
 
@@ -42,7 +42,7 @@ def test_every_size_comes_back_as_it_went_in(kind: str, shape: tuple[int, int, i
 def test_every_style_trains_and_validates(kind: str, normalization: str, activation: str) -> None:
     style = {"normalization": normalization, "activation": activation, "dropout": 0.2}
     model = build_model(config(kind=kind, depth=1, **style), (1, 6, 6))
-    seed_dropout(model, Generator().manual_seed(0))
+    seed_dropout(model, [Draws(0.2, Generator().manual_seed(0))])
     images = torch.rand(4, 1, 6, 6)
     model(images).sum().backward()
     assert all(p.grad is not None for p in model.parameters())
@@ -128,7 +128,7 @@ def test_dropout_draws_from_its_own_stream() -> None:
     images = torch.rand(2, 1, 8, 8)
 
     def output(seed: int) -> torch.Tensor:
-        seed_dropout(model, Generator().manual_seed(seed))
+        seed_dropout(model, [Draws(0.5, Generator().manual_seed(seed))])
         before = torch.get_rng_state()
         result = model(images)
         assert torch.equal(torch.get_rng_state(), before)

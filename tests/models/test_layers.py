@@ -4,7 +4,13 @@ import pytest
 import torch
 from torch import Generator
 
-from autoencoder_hpo.models.layers import Dropout, groups_of, normalize_channels, normalize_features
+from autoencoder_hpo.models.layers import (
+    Draws,
+    Dropout,
+    groups_of,
+    normalize_channels,
+    normalize_features,
+)
 
 
 @pytest.mark.parametrize(
@@ -28,7 +34,7 @@ def test_an_unknown_normalization_is_refused(normalize: object) -> None:
 
 def test_dropout_keeps_the_mean_and_drops_its_share() -> None:
     layer = Dropout(0.25)
-    layer.generator = Generator().manual_seed(0)
+    layer.draws = [Draws(0.25, Generator().manual_seed(0))]
     dropped = layer(torch.ones(100_000))
     assert (dropped == 0).float().mean().item() == pytest.approx(0.25, abs=0.01)
     assert dropped.mean().item() == pytest.approx(1.0, abs=0.01)

@@ -26,6 +26,7 @@ from autoencoder_hpo.training import loop
 from autoencoder_hpo.training.checkpoint import load_checkpoint, save_checkpoint
 from autoencoder_hpo.training.loop import Cancelled, EpochResult, Training, best_of, stalled
 from autoencoder_hpo.training.prepared import prepare
+from autoencoder_hpo.training.steps import drive
 
 
 @pytest.mark.parametrize(
@@ -136,14 +137,14 @@ def test_the_seed_decides_everything_and_the_global_stream_nothing() -> None:
 
 def test_every_epoch_has_an_order_noise_and_dropout_of_its_own() -> None:
     run = training(config("unet"))
-    seen: list[tuple[list[int], float, float]] = []
+    seen: list[tuple[list[int], int, int]] = []
     for _ in range(2):
-        run.train_epoch()
-        dropout = next(layer for layer in run.model.modules() if isinstance(layer, Dropout))
-        assert dropout.generator is not None
         order = torch.cat(list(run._batches())).tolist()
-        noise = torch.rand(1, generator=run._stream("noise")).item()
-        seen.append((order, noise, dropout.generator.initial_seed()))
+        drive(run.epoch())
+        dropout = next(layer for layer in run.model.modules() if isinstance(layer, Dropout))
+        (draws,) = dropout.draws
+        assert draws.generator is run.lane.dropout
+        seen.append((order, run.lane.noise.initial_seed(), draws.generator.initial_seed()))
     for first, second in zip(*seen, strict=True):
         assert first != second
 
@@ -187,7 +188,7 @@ def test_pairs_train_on_their_own_noise() -> None:
     assert torch.equal(data.val_noisy, noisy)
     run = Training(task, config(), data, seed=0)
     index = torch.tensor([3, 1])
-    given, wanted = run._batch(index, torch.Generator())
+    given, wanted = run.lane.batch(index)
     assert torch.equal(given, noisy[index])
     assert torch.equal(wanted, clean[index])
 

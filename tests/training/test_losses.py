@@ -30,7 +30,7 @@ def test_penalties_by_hand() -> None:
     with torch.no_grad():
         model.weight.copy_(torch.tensor([[3.0, -4.0]]))
         model.bias.fill_(100)
-    total = torch.as_tensor(penalty(weights(model), l1=0.1, l2=0.01))
+    total = penalty(weights(model), l1=0.1, l2=0.01)
     assert total.item() == pytest.approx(0.7 + 0.25)
     assert penalty(weights(model), l1=0, l2=0) == 0
 

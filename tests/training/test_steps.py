@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
-from training.examples import OPTIMIZERS, config, training
+from training.examples import OPTIMIZERS, config, prepared, training
 
-from autoencoder_hpo.training.steps import EagerStep
+from autoencoder_hpo.training.steps import Lane, Wanted, drive, eager_step
 
 
 def linear() -> nn.Module:
@@ -18,11 +18,28 @@ def linear() -> nn.Module:
         return nn.Linear(3, 3)
 
 
+class Ones(Lane):
+    """Four images of ones that should become zeros."""
+
+    def batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        return torch.ones(4, 3), torch.zeros(4, 3)
+
+
 def one_step(model: nn.Module, **changes: Any) -> Tensor:
-    trial = config(**changes)
-    optimizer = torch.optim.SGD(model.parameters(), lr=99.0)
-    step = EagerStep(model, optimizer, trial, "float32")
-    return step(torch.ones(4, 3), torch.zeros(4, 3), lr=0.1)
+    """The loss of one step, times the number of images."""
+    lane = Ones(
+        model=model,
+        optimizer=torch.optim.SGD(model.parameters(), lr=99.0),
+        config=config(**changes),
+        corruption=None,
+        data=prepared(),
+        precision="float32",
+        noise=torch.Generator(),
+        dropout=torch.Generator(),
+    )
+    eager_step(Wanted(lane, torch.arange(4), lr=0.1))
+    (loss,) = lane.losses
+    return loss
 
 
 def test_a_step_by_hand() -> None:
@@ -32,7 +49,7 @@ def test_a_step_by_hand() -> None:
     by_hand.backward()
     assert loss.shape == (1,)
     assert not loss.requires_grad
-    assert loss.item() == pytest.approx(by_hand.item())
+    assert loss.item() == pytest.approx(4 * by_hand.item())
     for ours, theirs in zip(model.parameters(), twin.parameters(), strict=True):
         assert theirs.grad is not None
         torch.testing.assert_close(ours, theirs - 0.1 * theirs.grad)
@@ -74,5 +91,5 @@ def test_an_epoch_reads_its_loss_once(model: str, optimizer: str) -> None:
     trial = config(model, optimizer=OPTIMIZERS[optimizer], gradient_clip=0.5, l1=1e-4, l2=1e-4)
     run = training(trial)
     with Syncs() as syncs:
-        run._train()
+        drive(run._train())
     assert syncs.count == 1

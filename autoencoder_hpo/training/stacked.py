@@ -1,0 +1,139 @@
+"""Several models of the same shape trained in one step (horizontally fused: HFTA, MLSys 2021).
+
+Small models leave most of a GPU idle. Here one forward and one backward pass computes all of them,
+as `torch.func.vmap` of the model over weights that lie side by side. Everything else stays each
+model's own: images, noise, dropout, penalties, clipping, optimizer, learning rate.
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.func import functional_call, vmap
+
+from autoencoder_hpo.models import build_model, seed_dropout
+from autoencoder_hpo.training.losses import loss_of, penalty
+from autoencoder_hpo.training.optim import lay_out_as_weights
+from autoencoder_hpo.training.precision import autocast
+from autoencoder_hpo.training.steps import Lane, Wanted, one_by_one
+
+log = logging.getLogger(__name__)
+
+
+class StackedSteps:
+    """Takes steps of models of one shape at once, and others one by one.
+
+    A stack lasts while the same models want steps. When one leaves or joins, it is built anew from
+    those that are there: what has ended costs nothing more.
+    """
+
+    def __init__(self) -> None:
+        self._stack: dict[Any, StackedStep] = {}
+        self._too_large = False
+
+    def __call__(self, wanted: list[Wanted]) -> list[Exception | None]:
+        groups: dict[Any, list[Wanted]] = defaultdict(list)
+        for step in wanted:
+            groups[shape_of(step)].append(step)
+        errors: dict[int, Exception | None] = {}
+        for shape, group in groups.items():
+            for step, error in zip(group, self._take(shape, group), strict=True):
+                errors[id(step)] = error
+        return [errors[id(step)] for step in wanted]
+
+    def _take(self, shape: Any, group: list[Wanted]) -> list[Exception | None]:
+        if len(group) == 1 or self._too_large:
+            return one_by_one(group)
+        lanes = [step.lane for step in group]
+        try:
+            if shape not in self._stack or self._stack[shape].lanes != lanes:
+                self._stack[shape] = StackedStep(lanes)
+            self._stack[shape](group)
+        except torch.OutOfMemoryError:  # before any weight was changed
+            log.warning("%d models at once need too much memory; trained one by one", len(group))
+            self._too_large = True
+            return one_by_one(group)
+        return [None] * len(group)
+
+
+def shape_of(step: Wanted) -> tuple[Any, ...]:
+    """What steps that are taken at once have in common."""
+    lane, config = step.lane, step.lane.config
+    model = config.model.model_dump(exclude={"dropout"})
+    return (
+        len(step.index), *lane.data.train_clean.shape[1:], lane.data.device, lane.precision,
+        config.loss, config.huber_delta, *model.items(),
+    )  # fmt: skip
+
+
+class StackedStep:
+    """One step of several models of the same shape.
+
+    The weights and buffers of all models move into tensors of [models, ...]; the models keep views
+    of them, so that they can be validated, saved and trained alone as before.
+    """
+
+    def __init__(self, lanes: Sequence[Lane]) -> None:
+        self.lanes = list(lanes)
+        first = self.lanes[0]
+        with torch.device("meta"):
+            self._model = build_model(first.config.model, _image_shape(first))
+        seed_dropout(self._model, [lane.draws for lane in self.lanes])
+        self._parameters = _side_by_side([dict(lane.model.named_parameters()) for lane in lanes])
+        self._buffers = _side_by_side([dict(lane.model.named_buffers()) for lane in lanes])
+        for lane in self.lanes:
+            lay_out_as_weights(lane.optimizer)
+        like = next(iter(self._parameters.values()))
+        self._l1 = like.new_tensor([lane.config.l1 for lane in self.lanes])
+        self._l2 = like.new_tensor([lane.config.l2 for lane in self.lanes])
+        self._penalized = any(lane.config.l1 or lane.config.l2 for lane in self.lanes)
+
+    def __call__(self, wanted: Sequence[Wanted]) -> None:
+        batches = [step.lane.batch(step.index) for step in wanted]
+        noisy, clean = (torch.stack(images) for images in zip(*batches, strict=True))
+        leaves = {
+            name: stacked.detach().requires_grad_() for name, stacked in self._parameters.items()
+        }
+        losses = vmap(self._loss)(leaves, self._buffers, noisy, clean)
+        total = losses.sum()  # models share nothing: each one's gradient is its own
+        if self._penalized:
+            matrices = [leaf for name, leaf in leaves.items() if self._parameters[name].ndim > 2]
+            total = total + penalty(matrices, l1=self._l1, l2=self._l2).sum()
+        gradients = torch.autograd.grad(total, list(leaves.values()))
+        for number, step in enumerate(wanted):
+            for name, gradient in zip(leaves, gradients, strict=True):
+                # Fused optimizers take it for granted that all lie in memory as the weights do.
+                step.lane.model.get_parameter(name).grad = gradient[number].contiguous()
+            step.lane.update(step.lr)
+            step.lane.losses.append(losses[number].detach().reshape(1) * len(step.index))
+
+    def _loss(
+        self,
+        parameters: dict[str, Tensor],
+        buffers: dict[str, Tensor],
+        noisy_NCHW: Tensor,
+        clean_NCHW: Tensor,
+    ) -> Tensor:
+        first = self.lanes[0]
+        with autocast(first.data.device, first.precision):
+            restored = functional_call(self._model, (parameters, buffers), (noisy_NCHW,))
+        return loss_of(restored, clean_NCHW, first.config)
+
+
+def _image_shape(lane: Lane) -> tuple[int, int, int]:
+    _, channels, height, width = lane.data.train_clean.shape
+    return channels, height, width
+
+
+def _side_by_side(models: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """Each tensor of all models as one of [models, ...], of which theirs become views."""
+    stacked = {}
+    for name in models[0]:
+        own = [tensors[name] for tensors in models]
+        stacked[name] = torch.stack([tensor.detach().contiguous() for tensor in own])
+        for number, tensor in enumerate(own):
+            tensor.data = stacked[name][number]
+    return stacked
