@@ -41,6 +41,7 @@ REASON = "reason"
 LOSSES = "losses"
 RUN = "run"
 CONFIG = "config"
+AT_ONCE = "at_once"
 KEPT = (CELL, LOSSES, RUN, CONFIG, "start")
 """What a trial keeps when it goes to another worker (R9): what it is, nothing of what it did."""
 
@@ -75,8 +76,12 @@ class Nothing:
                 return f"the study was stopped: {self.reason}"
 
 
-def claim(opened: OpenStudy, worker: str) -> Claimed | Nothing:
+def claim(
+    opened: OpenStudy, worker: str, *, fixed: Mapping[str, Any] | None = None
+) -> Claimed | Nothing:
     """Take a trial that waits, or a new one while the budget has room.
+
+    `fixed`: parameters that a new trial takes over; its sampler chooses the others.
 
     Raises:
         StudyError: the study is no longer there.
@@ -94,7 +99,7 @@ def claim(opened: OpenStudy, worker: str) -> Claimed | Nothing:
         cells = _free_cells(here)
         if cells == [] and not counts.waiting:
             return Nothing("wait") if counts.running else Nothing("budget")
-        claimed = _take(here, _seconds_left(here, attrs))
+        claimed = _take(here, _seconds_left(here, attrs), fixed)
         tx.write_attrs("trial_user", claimed.trial_id, {WORKER: worker})
         if cells and not _has_cell(tx, claimed.trial_id):
             tx.write_attrs("trial_user", claimed.trial_id, {CELL: cells[0]})
@@ -141,7 +146,9 @@ def counted(opened: OpenStudy) -> Counts:
     )
 
 
-def _take(opened: OpenStudy, seconds_left: float | None) -> Claimed:
+def _take(
+    opened: OpenStudy, seconds_left: float | None, fixed: Mapping[str, Any] | None
+) -> Claimed:
     """The first trial that waits, or a new one, with its first beat."""
     waiting = opened.storage.rows(
         "select trial_id from trials where study_id = :study and state = 'WAITING' "
@@ -153,6 +160,8 @@ def _take(opened: OpenStudy, seconds_left: float | None) -> Claimed:
         opened.storage.optuna.set_trial_state_values(trial_id, TrialState.RUNNING)
     else:
         trial_id = opened.storage.optuna.create_new_trial(opened.number)
+        if fixed:  # as `Study.enqueue_trial` does
+            opened.storage.write_attrs("trial_system", trial_id, {"fixed_params": fixed})
     opened.storage.rdb.record_heartbeat(trial_id)
     number = opened.storage.rows("select number from trials where trial_id = :t", t=trial_id)
     return Claimed(trial_id, int(number[0][0]), seconds_left)

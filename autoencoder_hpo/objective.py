@@ -15,6 +15,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from autoencoder_hpo.artifacts import CHECKPOINT, PANEL, open_store, trial_directory
 from autoencoder_hpo.claims import (
+    AT_ONCE,
     CONFIG,
     REASON,
     RUN,
@@ -295,6 +296,7 @@ class TrialRun:
         self.attrs |= {
             "parameters": training.parameters,
             "seconds": round(self.seconds, 3),
+            AT_ONCE: training.at_once,
             "history": history,
         }
         if training.best is not None:

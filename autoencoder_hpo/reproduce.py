@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from optuna.trial import FrozenTrial
 
-from autoencoder_hpo.claims import CONFIG, REASON, RUN
+from autoencoder_hpo.claims import AT_ONCE, CONFIG, REASON, RUN
 from autoencoder_hpo.config import TrialConfig
 from autoencoder_hpo.errors import StudyError
 from autoencoder_hpo.inputs import Inputs
@@ -79,7 +79,11 @@ def reproduce(
     )
     for result in islice(training, len(stored)):
         epoch_done(result)
-    return Again(stored, list(training.history), _differences(run, opened, inputs, device))
+    differences = _differences(run, opened, inputs, device)
+    at_once = trial.user_attrs.get(AT_ONCE, 1)
+    if at_once > 1:
+        differences.append(f"trained with {at_once - 1} others at once, now alone")
+    return Again(stored, list(training.history), differences)
 
 
 def _differences(

@@ -18,12 +18,13 @@ from autoencoder_hpo.claims import Claimed, Nothing, claim, has_work
 from autoencoder_hpo.errors import DataError, StudyError, UnreachableError
 from autoencoder_hpo.inputs import Inputs, load_inputs, refuse_other_data
 from autoencoder_hpo.ledger import open_study
-from autoencoder_hpo.objective import Place, run_trial
+from autoencoder_hpo.objective import Outcome, Place
 from autoencoder_hpo.probes import choose_probes
 from autoencoder_hpo.screens import trial_line
 from autoencoder_hpo.search import with_search
 from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.showcase import refresh
+from autoencoder_hpo.stacks import Stacker, Stacking
 from autoencoder_hpo.status import trial_record
 from autoencoder_hpo.storage import Storage
 
@@ -129,12 +130,14 @@ class Worker:
         device: torch.device,
         threads: int,
         stop: StopFlag,
+        stack: Stacking = "auto",
     ) -> None:
         torch.set_num_threads(threads)
         open_store(settings)  # a wrong URL is said before a trial is claimed
         self.storage = storage
         self.place = Place(worker=worker_id(), device=device, threads=threads, settings=settings)
         self.stop = stop
+        self._stacker = Stacker(stack)
         self._benches: dict[int, Bench] = {}
 
     def work_on(self, name: str) -> Nothing | None:
@@ -159,10 +162,15 @@ class Worker:
         return None
 
     def _open(self, name: str) -> "Bench":
-        return self.storage.patiently(lambda: Bench(self.storage, name, self.place), self.stop)
+        return self.storage.patiently(
+            lambda: Bench(self.storage, name, self.place, self._stacker), self.stop
+        )
 
-    def _turn(self, bench: "Bench") -> Nothing | FrozenTrial | None:
-        """One trial; None when we were asked to stop while the database was away."""
+    def _turn(self, bench: "Bench") -> Nothing | list[FrozenTrial] | None:
+        """One trial, and those that were trained along with it.
+
+        None when we were asked to stop while the database was away.
+        """
         try:
             return bench.turn(self.stop)
         except KeyboardInterrupt:  # while the images were read: nothing was claimed
@@ -181,68 +189,76 @@ class Worker:
         refused: set[int] = set()
         pauses = Pauses(self.storage, self.stop)
         while not self.stop():
-            line = self._serve_one(refused, say)
-            if line is not None:
-                say(line)
+            lines = self._serve_one(refused, say)
+            if lines:
+                for line in lines:
+                    say(line)
                 pauses.start_over()
                 continue
             if not pauses.begun:
                 say("waiting for a study with trials to do")
             pauses.wait()
 
-    def _serve_one(self, refused: set[int], say: Callable[[str], None]) -> str | None:
-        """One trial of the oldest study that has one for us; None when no study has."""
+    def _serve_one(self, refused: set[int], say: Callable[[str], None]) -> list[str]:
+        """A trial of the oldest study that has one for us, or several; none when no study has."""
         for number, name in self.storage.patiently(self.storage.studies, self.stop):
             if number in refused:
                 continue
             try:
-                line = self._visit(number, name)
+                lines = self._visit(number, name)
             except (StudyError, DataError) as error:
                 refused.add(number)
                 say(f"left to other workers: {error}")
                 continue
-            if line is not None:
-                return line
-        return None
+            if lines:
+                return lines
+        return []
 
-    def _visit(self, number: int, name: str) -> str | None:
+    def _visit(self, number: int, name: str) -> list[str]:
         bench = self._benches.get(number)
         if bench is None:
             bench = self._benches[number] = self._open(name)
         if not self.storage.patiently(lambda: has_work(bench.opened), self.stop):
             bench.clear(self.stop)
-            return None
+            return []
         for other in self._benches.values():  # one study's images in memory at a time
             if other is not bench:
                 other.clear(self.stop)
         match self._turn(bench):
-            case FrozenTrial() as trial:
-                return f"{name} {trial_line(trial_record(trial))}"
-        return None
+            case list() as trials:
+                return [f"{name} {trial_line(trial_record(trial))}" for trial in trials]
+        return []
 
 
 class Bench:
     """A study on this machine: its images are loaded when there is a trial to train."""
 
-    def __init__(self, storage: Storage, name: str, place: Place) -> None:
+    def __init__(self, storage: Storage, name: str, place: Place, stacker: Stacker) -> None:
         self.opened = with_search(open_study(storage, name))
         self.place = place
+        self.stacker = stacker
         self._inputs: Inputs | None = None
 
-    def turn(self, stop: StopFlag) -> Nothing | FrozenTrial:
-        """Claim one trial and train it."""
+    def turn(self, stop: StopFlag) -> Nothing | list[FrozenTrial]:
+        """Claim a trial, and train it with those that are claimed to go along."""
         prepared = self._loaded(stop).prepared
         storage = self.opened.storage
         match storage.patiently(lambda: claim(self.opened, self.place.worker), stop):
             case Nothing() as nothing:
                 return nothing
             case Claimed() as claimed:
-                outcome = run_trial(self.opened, claimed, prepared, self.place, cancelled=stop)
-                log.info("trial %d: %s", claimed.number, outcome)
+                outcomes = self.stacker.run(
+                    self.opened, claimed, prepared, self.place, cancelled=stop
+                )
                 _release(self.place.device)
                 last = not storage.patiently(lambda: has_work(self.opened), stop)
                 self._show(stop, last=last)
-                return storage.patiently(lambda: storage.rdb.get_trial(claimed.trial_id), stop)
+                return [self._trained(trial, outcome, stop) for trial, outcome in outcomes]
+
+    def _trained(self, claimed: Claimed, outcome: Outcome, stop: StopFlag) -> FrozenTrial:
+        log.info("trial %d: %s", claimed.number, outcome)
+        storage = self.opened.storage
+        return storage.patiently(lambda: storage.rdb.get_trial(claimed.trial_id), stop)
 
     def clear(self, stop: StopFlag) -> None:
         """Show what the study has come to, and forget its images."""

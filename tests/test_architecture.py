@@ -20,6 +20,7 @@ LAYERS = [  # a module may import from the lines above its own, and from inside 
     "inputs status reports",
     "showcase",
     "objective reproduce",
+    "stacks",
     "worker",
     "watch",
     "fleet transfer",
@@ -32,7 +33,7 @@ OWNERS = {  # the only places that may import a heavy library
     "optuna_dashboard": "dashboard",
     "sqlalchemy": "outages connections storage ledger dashboard",
     "tenacity": "outages",
-    "torch": "data models training probes pictures showcase inputs objective worker fleet doctor "
+    "torch": "data models training probes pictures showcase inputs objective stacks worker fleet doctor "
     "reproduce",
     "torchvision": "data",
     "matplotlib": "pictures",

@@ -37,6 +37,16 @@ Workers = Annotated[
         help="Worker processes here; one a GPU or CPU core if left out, 0 for none.",
     ),
 ]
+Stack = Annotated[
+    str,
+    typer.Option(
+        "--stack",
+        metavar="auto|N",
+        envvar="AUTOENCODER_HPO_STACK",
+        help="Trials of one shape that a worker trains at once; auto measures it on a GPU, and "
+        "is 1 on a CPU.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 

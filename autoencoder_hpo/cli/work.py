@@ -9,6 +9,7 @@ import typer
 from autoencoder_hpo.cli.options import (
     Device,
     Name,
+    Stack,
     StorageUrl,
     StudyPath,
     Workers,
@@ -20,13 +21,18 @@ from autoencoder_hpo.cli.options import (
 if TYPE_CHECKING:
     from autoencoder_hpo.fleet import Slot
     from autoencoder_hpo.ledger import OpenStudy
+    from autoencoder_hpo.stacks import Stacking
     from autoencoder_hpo.storage import Storage
     from autoencoder_hpo.study import StudyFile
     from autoencoder_hpo.worker import StopFlag
 
 
 def run(
-    path: StudyPath, workers: Workers = None, device: Device = None, storage: StorageUrl = None
+    path: StudyPath,
+    workers: Workers = None,
+    device: Device = None,
+    stack: Stack = "auto",
+    storage: StorageUrl = None,
 ) -> None:
     """Create the study of FILE, or resume it, and work on it here.
 
@@ -36,6 +42,7 @@ def run(
     """
     from autoencoder_hpo.study import load_study
 
+    _pass_on(stack)
     file = load_study(path)
     database = open_database(storage)
     opened = _create_or_agree(database, file, device)
@@ -64,6 +71,7 @@ def resume(
     ] = None,
     workers: Workers = None,
     device: Device = None,
+    stack: Stack = "auto",
     storage: StorageUrl = None,
 ) -> None:
     """Clear a pause or a stop, raise the budget, and work on the study here.
@@ -75,6 +83,7 @@ def resume(
     from autoencoder_hpo.ledger import clear_halt, open_study, set_budget
     from autoencoder_hpo.study import parse_duration
 
+    _pass_on(stack)
     seconds = None if timeout is None else parse_duration(timeout)
     opened = open_study(open_database(storage), name)
     clear_halt(opened)
@@ -91,6 +100,7 @@ def worker(
     threads: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="CPU threads; all cores if left out.")
     ] = None,
+    stack: Stack = "auto",
     storage: StorageUrl = None,
     parent: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
@@ -106,6 +116,7 @@ def worker(
     from autoencoder_hpo.fleet import slots, usable_cores
     from autoencoder_hpo.worker import StopFlag
 
+    stacking = _pass_on(stack)
     stop = StopFlag()
     places = slots(device, None) if parent is None else []
     if len(places) > 1 and places[0].device.startswith("cuda"):
@@ -116,7 +127,7 @@ def worker(
         stop.follow(parent)
     try:
         database = open_database(storage, stop=stop)
-        _work_alone(database, name, device, threads or usable_cores(), stop, parent)
+        _work_alone(database, name, device, threads or usable_cores(), stacking, stop, parent)
     except StorageError:
         if not stop():
             raise
@@ -136,6 +147,7 @@ def _work_alone(
     name: str | None,
     device: str | None,
     threads: int,
+    stack: "Stacking",
     stop: "StopFlag",
     parent: int | None,
 ) -> None:
@@ -145,7 +157,12 @@ def _work_alone(
     from autoencoder_hpo.worker import Worker
 
     one = Worker(
-        database, settings=settings(), device=choose_device(device), threads=threads, stop=stop
+        database,
+        settings=settings(),
+        device=choose_device(device),
+        threads=threads,
+        stop=stop,
+        stack=stack,
     )
     if name is None:
         one.serve(lambda line: print(line, flush=True))
@@ -198,6 +215,16 @@ def reproduce(
 
 
 # ---- what the commands share -----------------------------------------------------------
+
+
+def _pass_on(stack: str) -> "Stacking":
+    """What --stack says; workers that this process starts are to follow it too."""
+    os.environ["AUTOENCODER_HPO_STACK"] = stack
+    if stack == "auto":
+        return "auto"
+    if not stack.isascii() or not stack.isdigit() or not 1 <= int(stack) <= 1024:
+        raise typer.BadParameter(f"--stack {stack}: give auto, or a number from 1 to 1024")
+    return int(stack)
 
 
 def _create_or_agree(database: "Storage", file: "StudyFile", device: str | None) -> "OpenStudy":

@@ -39,6 +39,10 @@ class FoldedTraining:
     def parameters(self) -> int:
         return self.trainings[0].parameters
 
+    @property
+    def at_once(self) -> int:
+        return max(training.at_once for training in self.trainings)
+
     def __iter__(self) -> Iterator[EpochResult]:
         while (result := drive(self.advance())) is not None:
             yield result

@@ -95,6 +95,11 @@ class Training:
     def parameters(self) -> int:
         return count_parameters(self.model)
 
+    @property
+    def at_once(self) -> int:
+        """The most models that were trained in one step with this one; 1 is this one alone."""
+        return self.lane.at_once
+
     def __iter__(self) -> Iterator[EpochResult]:
         while (result := drive(self.advance())) is not None:
             yield result
@@ -209,6 +214,7 @@ class Training:
             "optimizer": self.lane.optimizer.state_dict(),
             "best": self._best_weights,
             "midway": self._midway(),
+            "at_once": self.lane.at_once,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -217,6 +223,7 @@ class Training:
         self.lane.optimizer.load_state_dict(state["optimizer"])
         lay_out_as_weights(self.lane.optimizer)
         self._best_weights = {k: v.to(self.data.device) for k, v in state["best"].items()}
+        self.lane.at_once = state["at_once"]
         midway = state["midway"]
         self.lane.losses = []
         if midway is not None:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from autoencoder_hpo.models import build_model, seed_dropout
@@ -31,40 +31,45 @@ class StackedSteps:
     """
 
     def __init__(self) -> None:
-        self._stack: dict[Any, StackedStep] = {}
+        self._stacks: dict[int, StackedStep] = {}  # by the lane's identity
         self._too_large = False
 
     def __call__(self, wanted: list[Wanted]) -> list[Exception | None]:
         groups: dict[Any, list[Wanted]] = defaultdict(list)
         for step in wanted:
-            groups[shape_of(step)].append(step)
+            groups[(len(step.index), *shape_of(step.lane))].append(step)
         errors: dict[int, Exception | None] = {}
-        for shape, group in groups.items():
-            for step, error in zip(group, self._take(shape, group), strict=True):
+        for group in groups.values():
+            for step, error in zip(group, self._take(group), strict=True):
                 errors[id(step)] = error
         return [errors[id(step)] for step in wanted]
 
-    def _take(self, shape: Any, group: list[Wanted]) -> list[Exception | None]:
+    def _take(self, group: list[Wanted]) -> list[Exception | None]:
         if len(group) == 1 or self._too_large:
             return one_by_one(group)
-        lanes = [step.lane for step in group]
         try:
-            if shape not in self._stack or self._stack[shape].lanes != lanes:
-                self._stack[shape] = StackedStep(lanes)
-            self._stack[shape](group)
+            self._stack_of([step.lane for step in group])(group)
         except torch.OutOfMemoryError:  # before any weight was changed
             log.warning("%d models at once need too much memory; trained one by one", len(group))
             self._too_large = True
             return one_by_one(group)
         return [None] * len(group)
 
+    def _stack_of(self, lanes: list[Lane]) -> "StackedStep":
+        stack = self._stacks.get(id(lanes[0]))
+        moved = any(self._stacks.get(id(lane)) is not stack for lane in lanes)
+        if stack is None or moved or stack.lanes != lanes:
+            stack = StackedStep(lanes)  # holds the lanes, so that their identities stay theirs
+            self._stacks |= dict.fromkeys(map(id, lanes), stack)
+        return stack
 
-def shape_of(step: Wanted) -> tuple[Any, ...]:
-    """What steps that are taken at once have in common."""
-    lane, config = step.lane, step.lane.config
+
+def shape_of(lane: Lane) -> tuple[Any, ...]:
+    """What models whose steps are taken at once have in common."""
+    config = lane.config
     model = config.model.model_dump(exclude={"dropout"})
     return (
-        len(step.index), *lane.data.train_clean.shape[1:], lane.data.device, lane.precision,
+        *lane.data.train_clean.shape[1:], lane.data.device, lane.precision,
         config.loss, config.huber_delta, *model.items(),
     )  # fmt: skip
 
@@ -82,10 +87,15 @@ class StackedStep:
         with torch.device("meta"):
             self._model = build_model(first.config.model, _image_shape(first))
         seed_dropout(self._model, [lane.draws for lane in self.lanes])
+        if first.data.device.type == "cpu":  # there vmap has no batch norm of bfloat16
+            for layer in self._model.modules():
+                if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
+                    layer.register_forward_pre_hook(lambda _, inputs: (_widened(inputs[0]),))
         self._parameters = _side_by_side([dict(lane.model.named_parameters()) for lane in lanes])
         self._buffers = _side_by_side([dict(lane.model.named_buffers()) for lane in lanes])
         for lane in self.lanes:
             lay_out_as_weights(lane.optimizer)
+            lane.at_once = max(lane.at_once, len(self.lanes))
         like = next(iter(self._parameters.values()))
         self._l1 = like.new_tensor([lane.config.l1 for lane in self.lanes])
         self._l2 = like.new_tensor([lane.config.l2 for lane in self.lanes])
@@ -126,6 +136,10 @@ class StackedStep:
 def _image_shape(lane: Lane) -> tuple[int, int, int]:
     _, channels, height, width = lane.data.train_clean.shape
     return channels, height, width
+
+
+def _widened(x: Tensor) -> Tensor:
+    return x.float() if x.dtype is torch.bfloat16 else x
 
 
 def _side_by_side(models: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:

@@ -5,7 +5,7 @@ drives it takes the steps, one by one or those of several trainings at once. Not
 for the device.
 """
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -37,6 +37,8 @@ class Lane:
     dropout: torch.Generator
     losses: list[Tensor] = field(default_factory=list)
     """Of this epoch's steps, each [1]: the loss times the number of images."""
+    at_once: int = 1
+    """The most models that were trained in one step with this one, itself included."""
 
     def __post_init__(self) -> None:
         seed_dropout(self.model, [self.draws])
@@ -118,23 +120,37 @@ def drive(steps: Steps[T], take: Take = one_by_one) -> T:
         return result
 
 
-def together(trainings: Sequence[Steps[T]]) -> Steps[list[T]]:
-    """Several at once, step by step, each until its own end; returns their results in order."""
+def together(
+    trainings: Sequence[Steps[T]],
+    join: Callable[[Sequence[Wanted]], Iterable[Steps[T]]] = lambda _: (),
+) -> Steps[list[T]]:
+    """Several at once, step by step, each until its own end; returns their results in order.
+
+    `join` is shown the first steps that are wanted, and gives trainings that go along.
+    """
+    everyone: list[Steps[T]] = []
     results: dict[int, T] = {}
     wanted: dict[int, list[Wanted]] = {}
 
-    def advance(number: int, go: Callable[[], list[Wanted]]) -> None:
+    def advance(number: int, errors: list[Exception | None] | None) -> None:
+        steps = everyone[number]
         try:
-            wanted[number] = go()
+            wanted[number] = next(steps) if errors is None else steps.send(errors)
         except StopIteration as end:
             wanted.pop(number, None)
             results[number] = end.value
 
-    for number, training in enumerate(trainings):
-        advance(number, lambda training=training: next(training))  # type: ignore[misc]
+    def begin(steps: Steps[T]) -> None:
+        everyone.append(steps)
+        advance(len(everyone) - 1, None)
+
+    for steps in trainings:
+        begin(steps)
+    if wanted:
+        for steps in join([step for own in wanted.values() for step in own]):
+            begin(steps)
     while wanted:
-        errors = iter((yield [step for steps in wanted.values() for step in steps]))
-        for number, steps in list(wanted.items()):
-            own = [next(errors) for _ in steps]
-            advance(number, lambda own=own, number=number: trainings[number].send(own))  # type: ignore[misc]
-    return [results[number] for number in range(len(trainings))]
+        errors = iter((yield [step for own in wanted.values() for step in own]))
+        for number, own in list(wanted.items()):
+            advance(number, [next(errors) for _ in own])
+    return [results[number] for number in range(len(everyone))]

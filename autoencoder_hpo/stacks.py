@@ -1,0 +1,129 @@
+"""Several trials of one shape at once: which trials those are, and how many pay."""
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+import torch
+
+from autoencoder_hpo.claims import Claimed, claim
+from autoencoder_hpo.config import Task
+from autoencoder_hpo.ledger import OpenStudy
+from autoencoder_hpo.objective import Outcome, Place, trial_steps
+from autoencoder_hpo.study import CmaEs, GaussianProcess, Random, Tpe
+from autoencoder_hpo.training.loop import Training
+from autoencoder_hpo.training.prepared import Prepared
+from autoencoder_hpo.training.stacked import StackedSteps, shape_of
+from autoencoder_hpo.training.steps import Lane, Steps, Wanted, drive, together
+
+log = logging.getLogger(__name__)
+Stacking = int | Literal["auto"]
+
+MOST = 64
+PAYS = 1.1
+"""Twice the models must train this many times as many images a second, or there are enough."""
+WARM, TIMED = 3, 5
+"""Steps taken before the clock starts, and while it runs."""
+FREE = (Tpe, Random, GaussianProcess, CmaEs)
+"""Samplers that go on well when some parameters are given; others visit set points."""
+SHAPE = ("batch_size", "loss", "huber_delta")
+
+
+class Stacker:
+    """Trains trials with others of their shape, as many as pay; remembers how many do."""
+
+    def __init__(self, wish: Stacking) -> None:
+        self.wish = wish
+        self._sizes: dict[Any, int] = {}
+
+    def run(
+        self,
+        opened: OpenStudy,
+        claimed: Claimed,
+        data: Sequence[Prepared],
+        place: Place,
+        *,
+        cancelled: Callable[[], bool],
+    ) -> list[tuple[Claimed, Outcome]]:
+        """Train the trial and those that are claimed to go along with it.
+
+        Raises as `run_trial` does.
+        """
+
+        def steps(trial: Claimed) -> Steps[tuple[Claimed, Outcome]]:
+            outcome = yield from trial_steps(opened, trial, data, place, cancelled=cancelled)
+            return trial, outcome
+
+        def others(first: Sequence[Wanted]) -> Iterator[Steps[tuple[Claimed, Outcome]]]:
+            if not isinstance(opened.study.search.sampler, FREE):
+                return
+            fixed = _shape(opened, claimed)
+            for _ in range(self._size(opened.study.task, first[0]) // len(first) - 1):
+                another = opened.storage.patiently(
+                    lambda: claim(opened, place.worker, fixed=fixed), cancelled
+                )
+                if not isinstance(another, Claimed):
+                    return
+                yield steps(another)
+
+        if self.wish == 1 or (self.wish == "auto" and place.device.type == "cpu"):
+            return [drive(steps(claimed))]  # on a core it never paid: docs/speed.md
+        return drive(together([steps(claimed)], others), StackedSteps())
+
+    def _size(self, task: Task, first: Wanted) -> int:
+        if self.wish != "auto":
+            return self.wish
+        shape = (first.lane.config.batch_size, *shape_of(first.lane))
+        if shape not in self._sizes:
+            self._sizes[shape] = best_size(task, first.lane)
+            log.info("%d models like %s train at once", self._sizes[shape], shape)
+        return self._sizes[shape]
+
+
+def _shape(opened: OpenStudy, claimed: Claimed) -> Mapping[str, Any]:
+    """The trial's parameters that decide the shape of its steps."""
+    trial = opened.storage.patiently(lambda: opened.storage.rdb.get_trial(claimed.trial_id))
+    return {
+        name: value
+        for name, value in trial.params.items()
+        if name in SHAPE or (name.split(".")[0] == "model" and not name.endswith(".dropout"))
+    }
+
+
+def best_size(task: Task, lane: Lane, most: int = MOST) -> int:
+    """How many models like this one to train at once: doubled as long as that pays."""
+    best, rate, size = 1, 0.0, 1
+    while size <= most:
+        seconds = _seconds_of_step(task, lane, size)
+        if seconds is None or size / seconds < PAYS * rate:
+            break
+        best, rate, size = size, size / seconds, 2 * size
+    return best
+
+
+def _seconds_of_step(task: Task, lane: Lane, size: int) -> float | None:
+    """Of so many models at once; None when they do not fit into memory."""
+    index = torch.arange(min(lane.config.batch_size, len(lane.data.train_clean)))
+    try:
+        models = [
+            Training(task, lane.config, lane.data, seed=seed, precision=lane.precision).lane
+            for seed in range(size)
+        ]
+        wanted = [Wanted(model, index.to(lane.data.train_clean.device), 1e-3) for model in models]
+        take = StackedSteps()
+        for number in range(WARM + TIMED):
+            if number == WARM:
+                started = _now(lane.data.device)
+            for error in take(wanted):
+                if error is not None:
+                    raise error
+        return (_now(lane.data.device) - started) / TIMED
+    except torch.OutOfMemoryError:
+        return None
+
+
+def _now(device: torch.device) -> float:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.monotonic()

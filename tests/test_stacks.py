@@ -1,0 +1,140 @@
+"""Stacks of trials: which go together, how they end, and how many pay."""
+
+import pytest
+import torch
+from optuna.trial import FrozenTrial, TrialState
+from support import Create, inputs_of
+from typer.testing import CliRunner
+
+from autoencoder_hpo import stacks
+from autoencoder_hpo.claims import AT_ONCE, Claimed, claim
+from autoencoder_hpo.ledger import OpenStudy
+from autoencoder_hpo.objective import HandedBack, Outcome, Place, Pruned
+from autoencoder_hpo.reproduce import reproduce
+from autoencoder_hpo.stacks import Stacker, Stacking, best_size
+
+WIDE = {
+    "trial": {
+        "batch_size": [32, 64],
+        "model": {
+            "kind": "mlp",
+            "depth": {"int": [1, 2]},
+            "width": {"int": [8, 64]},
+            "latent": 8,
+            "dropout": {"float": [0.0, 0.4]},
+        },
+    },
+}
+
+
+def run(
+    opened: OpenStudy, place: Place, stacking: Stacking, stop: bool = False
+) -> list[tuple[Claimed, Outcome]]:
+    claimed = claim(opened, place.worker)
+    assert isinstance(claimed, Claimed), claimed
+    data = inputs_of(opened.file, place.settings).prepared
+    return Stacker(stacking).run(opened, claimed, data, place, cancelled=lambda: stop)
+
+
+def shape(trial: FrozenTrial) -> tuple[object, ...]:
+    names = ("batch_size", "model.mlp.depth", "model.mlp.width")
+    return tuple(trial.params[name] for name in names)
+
+
+def test_trials_of_a_stack_share_their_shape_and_nothing_else(create: Create, place: Place) -> None:
+    opened = create(search={"trials": 5}, **WIDE)
+    assert len(run(opened, place, 3)) == 3
+    assert len(run(opened, place, 3)) == 2  # the budget is used up
+    trials = opened.trials()
+    assert [trial.state for trial in trials] == [TrialState.COMPLETE] * 5
+    for stack in (trials[:3], trials[3:]):
+        assert len({shape(trial) for trial in stack}) == 1
+        for name in ("optimizer.adam.learning_rate", "model.mlp.dropout"):
+            assert len({trial.params[name] for trial in stack}) == len(stack)
+        assert {trial.user_attrs[AT_ONCE] for trial in stack} == {len(stack)}
+        assert all(len(trial.user_attrs["history"]) == 3 for trial in stack)
+    assert shape(trials[0]) != shape(trials[3])
+
+
+def test_a_trial_of_a_stack_is_what_it_would_be_alone(create: Create, place: Place) -> None:
+    opened = create(search={"trials": 3}, **WIDE)
+    run(opened, place, 3)
+    inputs = inputs_of(opened.file, place.settings)
+    for trial in opened.trials():
+        again = reproduce(opened, trial, inputs, place.device, epoch_done=lambda _: None)
+        assert "trained with 2 others at once, now alone" in again.differences
+        assert again.reproduced
+
+
+def test_a_pruned_trial_leaves_the_stack(
+    create: Create, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = create(search={"trials": 3, "pruner": {"kind": "median"}}, **WIDE)
+    monkeypatch.setattr(
+        "autoencoder_hpo.search.Judge.falls_behind", lambda self, values: self._number == 1
+    )
+    outcomes = [outcome for _, outcome in run(opened, place, 3)]
+    assert isinstance(outcomes[1], Pruned)
+    states = [trial.state for trial in opened.trials()]
+    assert states == [TrialState.COMPLETE, TrialState.PRUNED, TrialState.COMPLETE]
+    assert [len(trial.user_attrs["history"]) for trial in opened.trials()] == [3, 1, 3]
+
+
+def test_a_stop_hands_all_of_them_back(create: Create, place: Place) -> None:
+    opened = create(search={"trials": 3}, **WIDE)
+    outcomes = [outcome for _, outcome in run(opened, place, 3, stop=True)]
+    assert all(isinstance(outcome, HandedBack) for outcome in outcomes)
+    assert {trial.state for trial in opened.trials()} == {TrialState.WAITING}
+
+
+def test_cells_of_a_grid_stay_as_they_are(create: Create, place: Place) -> None:
+    grid = {
+        "search": {"sampler": {"kind": "grid"}, "trials": None},
+        "trial": {
+            "batch_size": [32, 64],
+            "optimizer": {"kind": "adam", "learning_rate": [1e-3, 1e-2]},
+            "model": {"kind": "mlp", "depth": 1, "width": [8, 16], "latent": 8},
+        },
+    }
+    opened = create(**grid)
+    assert len(run(opened, place, 4)) == 1
+
+
+def test_on_a_cpu_auto_trains_one(create: Create, place: Place) -> None:
+    opened = create(search={"trials": 3}, **WIDE)
+    assert len(run(opened, place, "auto")) == 1
+    assert opened.trials()[0].user_attrs[AT_ONCE] == 1
+
+
+@pytest.mark.parametrize(
+    ("seconds", "best"),
+    [
+        ({1: 1.0, 2: 1.0, 4: 1.0, 8: 1.1, 16: 2.1}, 8),  # no gain from 8 to 16
+        ({1: 1.0, 2: 1.9}, 1),
+        ({1: 1.0, 2: 1.0, 4: None}, 2),  # 4 do not fit into memory
+    ],
+)
+def test_as_many_as_pay(
+    seconds: dict[int, float | None], best: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stacks, "_seconds_of_step", lambda task, lane, size: seconds[size])
+    assert best_size(None, None) == best  # type: ignore[arg-type]
+
+
+def test_the_measurement_measures(create: Create, place: Place) -> None:
+    from training.examples import TASK, training
+
+    lane = training().lane
+    before = {name: tensor.clone() for name, tensor in lane.model.state_dict().items()}
+    assert best_size(TASK, lane, most=4) in (1, 2, 4)
+    for name, tensor in lane.model.state_dict().items():
+        assert torch.equal(tensor, before[name])
+
+
+@pytest.mark.parametrize("wrong", ["0", "-1", "two", "1.5", "2000"])
+def test_a_wrong_stack_is_said(wrong: str) -> None:
+    from autoencoder_hpo.cli.main import app
+
+    result = CliRunner().invoke(app, ["worker", "tiny", "--stack", wrong])
+    assert result.exit_code == 2
+    assert f"--stack {wrong}: give auto, or a number from 1 to 1024" in result.output
