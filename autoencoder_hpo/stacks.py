@@ -12,10 +12,11 @@ from autoencoder_hpo.config import Task
 from autoencoder_hpo.ledger import OpenStudy
 from autoencoder_hpo.objective import Outcome, Place, trial_steps
 from autoencoder_hpo.study import CmaEs, GaussianProcess, Random, Tpe
+from autoencoder_hpo.training.graphed import GraphedSteps
 from autoencoder_hpo.training.loop import Training
 from autoencoder_hpo.training.prepared import Prepared
 from autoencoder_hpo.training.stacked import StackedSteps, shape_of
-from autoencoder_hpo.training.steps import Lane, Steps, Wanted, drive, together
+from autoencoder_hpo.training.steps import Lane, Steps, Take, Wanted, drive, one_by_one, together
 
 log = logging.getLogger(__name__)
 Stacking = int | Literal["auto"]
@@ -67,9 +68,12 @@ class Stacker:
                     return
                 yield steps(another)
 
+        take: Take = GraphedSteps() if place.device.type == "cuda" else StackedSteps()
         if self.wish == 1 or (self.wish == "auto" and place.device.type == "cpu"):
-            return [drive(steps(claimed))]  # on a core it never paid: docs/speed.md
-        return drive(together([steps(claimed)], others), StackedSteps())
+            # On a core a stack never paid: docs/speed.md.
+            alone = one_by_one if place.device.type == "cpu" else take
+            return [drive(steps(claimed), alone)]
+        return drive(together([steps(claimed)], others), take)
 
     def _size(self, task: Task, first: Wanted) -> int:
         if self.wish != "auto":
@@ -111,7 +115,7 @@ def _seconds_of_step(task: Task, lane: Lane, size: int) -> float | None:
             for seed in range(size)
         ]
         wanted = [Wanted(model, index.to(lane.data.train_clean.device), 1e-3) for model in models]
-        take = StackedSteps()
+        take: Take = GraphedSteps() if lane.data.device.type == "cuda" else StackedSteps()
         for number in range(WARM + TIMED):
             if number == WARM:
                 started = _now(lane.data.device)

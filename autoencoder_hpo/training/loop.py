@@ -211,7 +211,7 @@ class Training:
         return {
             "history": [asdict(result) for result in self.history],
             "model": {k: v.clone() for k, v in self.model.state_dict().items()},
-            "optimizer": self.lane.optimizer.state_dict(),
+            "optimizer": self.lane.optimizer.state_dict()["state"],
             "best": self._best_weights,
             "midway": self._midway(),
             "at_once": self.lane.at_once,
@@ -220,8 +220,7 @@ class Training:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.history = [EpochResult(**result) for result in state["history"]]
         self.model.load_state_dict(state["model"])
-        self.lane.optimizer.load_state_dict(state["optimizer"])
-        lay_out_as_weights(self.lane.optimizer)
+        self._load_optimizer(state["optimizer"])
         self._best_weights = {k: v.to(self.data.device) for k, v in state["best"].items()}
         self.lane.at_once = state["at_once"]
         midway = state["midway"]
@@ -230,6 +229,13 @@ class Training:
             self.lane.losses = list(midway["losses"].to(self.data.device).split(1))
             self.lane.noise.set_state(midway["noise"].cpu())
             self.lane.dropout.set_state(midway["dropout"].cpu())
+
+    def _load_optimizer(self, state: dict[Any, Any]) -> None:
+        """Only what it has learned: its settings are the config's and this device's."""
+        optimizer = self.lane.optimizer
+        settings = optimizer.state_dict()["param_groups"]
+        optimizer.load_state_dict({"state": state, "param_groups": settings})
+        lay_out_as_weights(optimizer)
 
     def _midway(self) -> dict[str, Any] | None:
         """How far this epoch is; None between two."""

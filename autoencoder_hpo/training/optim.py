@@ -27,7 +27,11 @@ LAST_OF_CYCLE = 1e-4
 
 
 def build_optimizer(config: OptimizerConfig, model: nn.Module) -> Optimizer:
-    """The optimizer; weight decay spares biases and normalizations."""
+    """The optimizer; weight decay spares biases and normalizations.
+
+    On CUDA it can be captured in a graph, and then reads its learning rate from a tensor.
+    """
+    capturable = any(p.is_cuda for p in model.parameters())
     groups: list[dict[str, Any]] = [
         {
             "params": [p for p in model.parameters() if p.ndim > 1],
@@ -40,16 +44,22 @@ def build_optimizer(config: OptimizerConfig, model: nn.Module) -> Optimizer:
     match config:
         case Adam(kind="adam"):
             betas = (config.beta1, config.beta2)
-            return torch.optim.Adam(groups, lr=lr, betas=betas, fused=True)
+            return torch.optim.Adam(groups, lr=lr, betas=betas, fused=True, capturable=capturable)
         case Adam():
             betas = (config.beta1, config.beta2)
-            return torch.optim.AdamW(groups, lr=lr, betas=betas, fused=True)
+            return torch.optim.AdamW(groups, lr=lr, betas=betas, fused=True, capturable=capturable)
         case Sgd():
             return torch.optim.SGD(
                 groups, lr=lr, momentum=config.momentum, nesterov=config.nesterov, fused=True
             )
         case RmsProp():
-            return torch.optim.RMSprop(groups, lr=lr, alpha=config.alpha, momentum=config.momentum)
+            return torch.optim.RMSprop(
+                groups,
+                lr=lr,
+                alpha=config.alpha,
+                momentum=config.momentum,
+                capturable=capturable,
+            )
         case _:
             assert_never(config)
 

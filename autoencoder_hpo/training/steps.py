@@ -56,7 +56,7 @@ class Lane:
         assert self.data.train_noisy is not None, "only pairs come without a corruption"
         return self.data.train_noisy[index].to(device, non_blocking=True), clean
 
-    def update(self, lr: float) -> None:
+    def update(self, lr: float | Tensor) -> None:
         """Move the weights along their gradients."""
         for group in self.optimizer.param_groups:
             group["lr"] = lr
@@ -72,7 +72,7 @@ class Wanted:
     lane: Lane
     index: Tensor
     """Which training images, [N]."""
-    lr: float
+    lr: float | Tensor
 
 
 Steps = Generator[list[Wanted], list[Exception | None], T]
