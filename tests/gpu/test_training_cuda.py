@@ -2,6 +2,7 @@
 
 import io
 from itertools import islice
+from typing import Any
 
 import pytest
 import torch
@@ -9,9 +10,11 @@ import torch
 from autoencoder_hpo.config import Task, TrialConfig
 from autoencoder_hpo.data.splits import ImageSet
 from autoencoder_hpo.training.devices import choose_device
+from autoencoder_hpo.training.graphed import GraphedSteps
 from autoencoder_hpo.training.loop import Training
 from autoencoder_hpo.training.precision import choose_precision
 from autoencoder_hpo.training.prepared import prepare
+from autoencoder_hpo.training.steps import Steps, drive, together
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
 
@@ -20,12 +23,14 @@ TASK = Task.model_validate(
 )
 
 
-def training(model: str, device: str = "cuda", precision: str | None = None) -> Training:
+def training(
+    model: str, device: str = "cuda", precision: str | None = None, **changes: Any
+) -> Training:
     place = choose_device(device)
     images = ImageSet(torch.rand(200, 1, 16, 16, generator=torch.Generator().manual_seed(0)))
     data = prepare(images, images, TASK, place)
     style = {"depth": 1, "dropout": 0.1, "output": "sigmoid"}  # residual starts as the identity
-    config = TrialConfig.model_validate({"model": {"kind": model, **style}})
+    config = TrialConfig.model_validate({"model": {"kind": model, **style}, **changes})
     return Training(TASK, config, data, seed=0, precision=precision or choose_precision(place))  # type: ignore[arg-type]
 
 
@@ -67,3 +72,41 @@ def test_a_step_waits_for_nothing(model: str) -> None:
         run.step(noisy, clean, lr=1e-3)
     finally:
         torch.cuda.set_sync_debug_mode("default")
+
+
+def alone(seed: int, model: str, precision: str = "float32") -> Training:
+    run = training(model, precision=precision)
+    run.seed = seed
+    return run
+
+
+def to_the_end(run: Training) -> Steps[None]:
+    while (yield from run.advance()):
+        pass
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("model", ["mlp", "conv", "unet"])
+@pytest.mark.parametrize("models", [1, 4])
+def test_a_graph_has_the_curve_of_eager_steps(
+    models: int, model: str, precision: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of one model, and of several at once."""
+    eager = [alone(seed, model, precision) for seed in range(models)]
+    graphed = [alone(seed, model, precision) for seed in range(models)]
+    for run in eager:
+        drive(to_the_end(run))
+    drive(together([to_the_end(run) for run in graphed]), GraphedSteps())
+    assert "no CUDA graph" not in caplog.text
+    for one, other in zip(eager, graphed, strict=True):
+        for a, b in zip(one.history, other.history, strict=True):
+            assert b.train_loss == pytest.approx(a.train_loss, rel=5e-2)
+            assert b.val_mse == pytest.approx(a.val_mse, rel=5e-2)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd", "rmsprop"])
+def test_every_optimizer_can_be_captured(optimizer: str, caplog: pytest.LogCaptureFixture) -> None:
+    run = training("conv", precision="float32", optimizer={"kind": optimizer})
+    drive(to_the_end(run), GraphedSteps())
+    assert "no CUDA graph" not in caplog.text
+    assert run.finished

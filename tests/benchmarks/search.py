@@ -1,0 +1,161 @@
+"""Seconds until the plain script's final best is reached, ours against the plain script.
+
+    python tests/benchmarks/search.py [--seeds 5] [--trials 16] [--epochs 5]
+
+Two processes of plain_search.py, then two workers of ours, in turn for each seed: the same space,
+sampler, pruner, epochs and real Fashion-MNIST images, each from the start of the program on an
+empty PostgreSQL database. Compared is the validation MSE of the best epoch of a finished trial.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+import optuna
+import yaml
+from optuna.trial import TrialState
+from plain import SIGMA, fashion_mnist
+
+from autoencoder_hpo.postgres import start_embedded
+
+HERE = Path(__file__).parent
+TRAIN, VALIDATION = 4096, 512
+
+
+def study(name: str, trials: int, epochs: int, seed: int) -> dict[str, Any]:
+    """The space of plain_search.py."""
+    return {
+        "name": name,
+        "task": {
+            "data": {"dataset": "fashion_mnist", "train": TRAIN, "validation": VALIDATION},
+            "corruption": {"kind": "gaussian", "sigma": SIGMA},
+            "epochs": epochs,
+        },
+        "search": {
+            "sampler": {"kind": "tpe"},
+            "pruner": {"kind": "median"},
+            "trials": trials,
+            "seed": seed,
+        },
+        "trial": {
+            "optimizer": {
+                "kind": "adam",
+                "learning_rate": {"float": [1e-4, 1e-2], "log": True},
+            },
+            "batch_size": [64, 128, 256],
+            "model": {
+                "choice": [
+                    {
+                        "kind": "mlp",
+                        "depth": 1,
+                        "width": {"int": [64, 512], "step": 64},
+                        "latent": 64,
+                    },
+                    {"kind": "conv", "depth": 1, "channels": {"int": [8, 24], "step": 8}},
+                    {"kind": "unet", "depth": 1, "channels": {"int": [4, 12], "step": 4}},
+                ]
+            },
+        },
+    }
+
+
+def curve(url: str, name: str, started: datetime) -> list[tuple[float, float]]:
+    """Seconds and best value so far, after each finished trial."""
+    trials = optuna.load_study(study_name=name, storage=url).get_trials(deepcopy=False)
+    ended = sorted(
+        ((t.datetime_complete - started).total_seconds(), t.value)
+        for t in trials
+        if t.state is TrialState.COMPLETE and t.value is not None and t.datetime_complete
+    )
+    best, points = float("inf"), []
+    for seconds, value in ended:
+        best = min(best, value)
+        points.append((seconds, best))
+    return points
+
+
+def plain(url: str, name: str, given: Any, seed: int, images: Path) -> list[tuple[float, float]]:
+    started = datetime.now()
+    command = [
+        sys.executable, str(HERE / "plain_search.py"), "--storage", url, "--name", name,
+        "--trials", str(given.trials), "--epochs", str(given.epochs), "--images", str(images),
+        "--train", str(TRAIN), "--validation", str(VALIDATION),
+    ]  # fmt: skip
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    # Stock Optuna fails when two processes open an empty database at once: one begins.
+    first = subprocess.Popen([*command, "--seed", str(2 * seed)], env=environment)
+    while not _exists(url, name) and first.poll() is None:
+        time.sleep(0.2)
+    second = subprocess.Popen([*command, "--seed", str(2 * seed + 1)], env=environment)
+    assert [first.wait(), second.wait()] == [0, 0]
+    return curve(url, name, started)
+
+
+def ours(url: str, name: str, given: Any, seed: int, folder: Path) -> list[tuple[float, float]]:
+    file = folder / f"{name}.yaml"
+    file.write_text(yaml.safe_dump(study(name, given.trials, given.epochs, seed)))
+    started = datetime.now()
+    subprocess.run(
+        [sys.executable, "-m", "autoencoder_hpo", "run", str(file), "--workers", "2"],
+        env={**os.environ, "AUTOENCODER_HPO_STORAGE": url,
+             "AUTOENCODER_HPO_HOME": str(folder / "home")},
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    return curve(url, name, started)
+
+
+def _exists(url: str, name: str) -> bool:
+    try:
+        return name in optuna.get_all_study_names(url)
+    except Exception:
+        return False
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--trials", type=int, default=16)
+    parser.add_argument("--epochs", type=int, default=5)
+    given = parser.parse_args()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    os.environ["TZ"] = "UTC"
+    time.tzset()
+    folder = Path(tempfile.mkdtemp(prefix="hpo-search-"))
+    fashion_mnist(folder / "images")
+    shares = []
+    for seed in range(given.seeds):
+        theirs = plain(
+            start_embedded(folder / f"plain-{seed}"), f"plain-{seed}", given, seed,
+            folder / "images",
+        )  # fmt: skip
+        mine = ours(start_embedded(folder / f"ours-{seed}"), f"ours-{seed}", given, seed, folder)
+        goal = theirs[-1][1]
+        until = next((seconds for seconds, best in mine if best <= goal), float("inf"))
+        found = next(seconds for seconds, best in theirs if best <= goal)
+        shares.append(until / theirs[-1][0])
+        print(json.dumps({
+            "seed": seed, "plain's best": goal, "plain found it after": round(found, 1),
+            "plain ended after": round(theirs[-1][0], 1), "ours reached it after": round(until, 1),
+            "share of the plain script's time": round(shares[-1], 2),
+            "ours ended after": round(mine[-1][0], 1), "ours' best": mine[-1][1],
+        }), flush=True)  # fmt: skip
+    print(f"median share {statistics.median(shares):.2f}, from {min(shares):.2f} to "
+          f"{max(shares):.2f}")  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+"""Models trained at once against one after the other: milliseconds of a step, of each model.
+
+    python tests/benchmarks/stacking.py [--sizes 1 2 4 8] [--pairs 5] [--device cpu] [--cores 0]
+
+On the CPU this decides what `--stack auto` is there.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+import torch
+
+from autoencoder_hpo.config import Task, TrialConfig
+from autoencoder_hpo.data.splits import ImageSet
+from autoencoder_hpo.training.graphed import GraphedSteps
+from autoencoder_hpo.training.loop import Training
+from autoencoder_hpo.training.precision import choose_precision
+from autoencoder_hpo.training.prepared import prepare
+from autoencoder_hpo.training.stacked import StackedSteps
+from autoencoder_hpo.training.steps import Take, Wanted, one_by_one
+
+MODELS: dict[str, dict[str, Any]] = {
+    "mlp": {"kind": "mlp", "depth": 1, "width": 256, "latent": 64},
+    "conv": {"kind": "conv", "depth": 2, "channels": 16},
+    "unet": {"kind": "unet", "depth": 2, "channels": 16},
+}
+STEPS = 8
+
+
+def milliseconds(take: Take, wanted: list[Wanted], device: torch.device) -> float:
+    """Of one step of one of these models."""
+    started = time.monotonic()
+    for _ in range(STEPS):
+        for error in take(wanted):
+            if error is not None:
+                raise error
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    for step in wanted:
+        step.lane.losses.clear()
+    return 1000 * (time.monotonic() - started) / STEPS / len(wanted)
+
+
+def measure(name: str, batch: int, size: int, pairs: int, device: torch.device) -> dict[str, Any]:
+    task = Task.model_validate(
+        {
+            "data": {"dataset": "fashion_mnist"},
+            "corruption": {"kind": "gaussian", "sigma": 0.2},
+            "epochs": 1,
+        }
+    )
+    images = ImageSet(torch.rand(1024, 1, 28, 28))  # pixels do not change the speed
+    data = prepare(images, images, task, device)
+    config = TrialConfig.model_validate({"model": MODELS[name], "batch_size": batch})
+
+    def fresh() -> list[Wanted]:
+        index = torch.arange(batch, device=device)
+        return [
+            Wanted(
+                Training(task, config, data, seed=seed, precision=choose_precision(device)).lane,
+                index,
+                1e-3,
+            )
+            for seed in range(size)
+        ]
+
+    alone, at_once = fresh(), fresh()
+    take: Take = GraphedSteps() if device.type == "cuda" else StackedSteps()
+    milliseconds(one_by_one, alone, device), milliseconds(take, at_once, device)  # warm
+    times = [
+        (milliseconds(one_by_one, alone, device), milliseconds(take, at_once, device))
+        for _ in range(pairs)
+    ]
+    ratios = [one / stacked for one, stacked in times]
+    return {
+        "model": name,
+        "batch": batch,
+        "models at once": size,
+        "ms alone": round(statistics.median(one for one, _ in times), 2),
+        "ms at once": round(statistics.median(stacked for _, stacked in times), 2),
+        "times as fast": round(statistics.median(ratios), 2),
+        "from": round(min(ratios), 2),
+        "to": round(max(ratios), 2),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--sizes", type=int, nargs="+", default=[2, 4, 8])
+    parser.add_argument("--batches", type=int, nargs="+", default=[32, 128])
+    parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--cores", type=int, nargs="+", default=[0])
+    given = parser.parse_args()
+    os.sched_setaffinity(0, given.cores)
+    torch.set_num_threads(len(given.cores))
+    rows = []
+    for name in MODELS:
+        for batch in given.batches:
+            for size in given.sizes:
+                rows.append(measure(name, batch, size, given.pairs, torch.device(given.device)))
+                print(json.dumps(rows[-1]), flush=True)
+    print("| " + " | ".join(rows[0]) + " |\n|" + "---|" * len(rows[0]))
+    for row in rows:
+        print("| " + " | ".join(str(value) for value in row.values()) + " |")
+
+
+if __name__ == "__main__":
+    main()
