@@ -1,6 +1,6 @@
 """One trial, start to finish: what it stores, how it ends, and how it goes on after a stop."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,6 +22,7 @@ from autoencoder_hpo.objective import (
     run_trial,
 )
 from autoencoder_hpo.training.loop import EpochResult, Training
+from autoencoder_hpo.training.steps import Steps
 
 DROPPY = {
     "kind": "mlp",
@@ -198,7 +199,7 @@ def test_a_verdict_that_could_not_be_told_is_told_by_the_next_worker(
             run_one(opened, place)
     assert only(opened).state is TrialState.RUNNING
     hand_back(opened, only(opened)._trial_id, place.worker)
-    monkeypatch.setattr(Training, "train_epoch", killed)
+    monkeypatch.setattr(Training, "epoch", killed)
     outcome = run_one(opened, place)
     assert isinstance(outcome, Pruned)
     assert "the loss was not finite in epoch" in only(opened).user_attrs["reason"]
@@ -206,11 +207,11 @@ def test_a_verdict_that_could_not_be_told_is_told_by_the_next_worker(
 
 
 def break_training(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
-    def epochs(self: Training) -> Iterator[EpochResult]:
+    def epoch(self: Training) -> Steps[EpochResult]:
+        yield from ()
         raise error
-        yield
 
-    monkeypatch.setattr(Training, "__iter__", epochs)
+    monkeypatch.setattr(Training, "epoch", epoch)
 
 
 @pytest.mark.parametrize(

@@ -408,8 +408,9 @@ TRIAL_KEYS = (
             "F:7: trial: loss bce needs model output sigmoid, not residual",
         ),
         (
-            "[16, 32]\n",
-            "[1, 16]\n  model: {kind: mlp, normalization: [none, batch]}\n#",
+            "[16, 32]\n  optimizer:\n    kind: adam\n    learning_rate: {float: [1.0e-4, 1.0e-2], "
+            "log: true}\n  model:\n    choice:\n      - {kind: mlp, ",
+            "[1, 16]\n  model:\n    choice:\n      - {kind: mlp, normalization: [none, batch], ",
             "F:7: trial: normalization batch needs a batch_size of 2 or more in an mlp",
         ),
         (", trials: 20", "", "F:6: search: has no end; add trials: 50, or timeout: 30m, or both"),
