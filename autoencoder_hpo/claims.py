@@ -256,6 +256,10 @@ def standing(storage: Storage, trial_id: int, worker: str) -> Standing:
         worker=WORKER,
         halted=HALTED,
     )
+    return _standing_of(found, worker)
+
+
+def _standing_of(found: Sequence[Any], worker: str) -> Standing:
     if not found:
         return Standing("gone")
     state, owner, halted = found[0]
@@ -275,6 +279,8 @@ def keep(
 
     Nothing is written of a trial that is not, or no longer, this worker's.
     """
+    if opened.storage.is_server:
+        return _keep_in_one(opened.storage, trial_id, worker, epochs, attrs)
     with opened.storage.writing() as tx:
         found = standing(tx, trial_id, worker)
         if found.owner == "mine" and found.state == "RUNNING":
@@ -285,6 +291,46 @@ def keep(
             write_epochs(tx, trial_id, epochs)
             tx.write_attrs("trial_user", trial_id, attrs)
     return found
+
+
+def _keep_in_one(
+    storage: Storage,
+    trial_id: int,
+    worker: str,
+    epochs: Mapping[int, float],
+    attrs: Mapping[str, Any],
+) -> Standing:
+    """All of `keep` in one statement: it is sent after every epoch (R15)."""
+    found = storage.rows(
+        "with trial as (select t.trial_id, t.state, w.value_json as worker, h.value_json as halted "
+        "from trials t "
+        "left join trial_user_attributes w on w.trial_id = t.trial_id and w.key = :worker_key "
+        "left join study_user_attributes h on h.study_id = t.study_id and h.key = :halted_key "
+        "where t.trial_id = :trial for update of t), "
+        "mine as (select trial_id from trial where state = 'RUNNING' and worker = :worker), "
+        "beat as (update trial_heartbeats b set heartbeat = current_timestamp from mine "
+        "where b.trial_id = mine.trial_id), "
+        "told as (insert into trial_intermediate_values "
+        "(trial_id, step, intermediate_value, intermediate_value_type) "
+        "select trial_id, step, value, 'FINITE' from mine, "
+        "unnest(cast(:steps as int[]), cast(:values as float8[])) as epoch(step, value) "
+        "on conflict (trial_id, step) "
+        "do update set intermediate_value = excluded.intermediate_value), "
+        "noted as (insert into trial_user_attributes (trial_id, key, value_json) "
+        "select trial_id, key, value_json from mine, "
+        "unnest(cast(:keys as text[]), cast(:jsons as text[])) as attr(key, value_json) "
+        "on conflict (trial_id, key) do update set value_json = excluded.value_json) "
+        "select state, worker, halted from trial",
+        trial=trial_id,
+        worker_key=WORKER,
+        halted_key=HALTED,
+        worker=json.dumps(worker),
+        steps=list(epochs),
+        values=list(epochs.values()),
+        keys=list(attrs),
+        jsons=[json.dumps(value) for value in attrs.values()],
+    )
+    return _standing_of(found, worker)
 
 
 def begin(
