@@ -23,7 +23,6 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 import optuna
 import sqlalchemy
 import torch
-from optuna.trial import FrozenTrial
 from support import inputs_of, study_file
 
 from autoencoder_hpo.inputs import describe
@@ -31,6 +30,7 @@ from autoencoder_hpo.ledger import create_study
 from autoencoder_hpo.objective import Place
 from autoencoder_hpo.postgres import start_embedded
 from autoencoder_hpo.settings import Settings
+from autoencoder_hpo.stacks import Stacker
 from autoencoder_hpo.storage import open_storage
 from autoencoder_hpo.training.loop import EpochResult, Training
 from autoencoder_hpo.training.steps import Steps
@@ -103,7 +103,8 @@ def main() -> None:
     file = study_file(**STUDY)
     create_study(storage, file, describe(inputs_of(file, settings)))
     place = Place(worker="overhead", device=torch.device("cpu"), threads=1, settings=settings)
-    bench, stop, sent = Bench(storage, file.study.name, place), StopFlag(), counted(storage.engine)
+    bench = Bench(storage, file.study.name, place, Stacker("auto"))
+    stop, sent = StopFlag(), counted(storage.engine)
 
     trained = [0.0]
     epoch = Training.epoch
@@ -119,8 +120,9 @@ def main() -> None:
     rows = []
     for number in range(given.trials + 1):
         before, started, trained[0] = sent(), time.monotonic(), 0.0
-        trial = bench.turn(stop)
-        assert isinstance(trial, FrozenTrial)
+        trials = bench.turn(stop)
+        assert isinstance(trials, list)
+        (trial,) = trials
         assert trial.state.name == "COMPLETE", trial.user_attrs
         seconds = time.monotonic() - started
         rows.append({

@@ -146,11 +146,11 @@ def main() -> None:
         goal = theirs[-1][1]
         until = next((seconds for seconds, best in mine if best <= goal), float("inf"))
         found = next(seconds for seconds, best in theirs if best <= goal)
-        shares.append(until / theirs[-1][0])
+        shares.append(until / found)
         print(json.dumps({
             "seed": seed, "plain's best": goal, "plain found it after": round(found, 1),
             "plain ended after": round(theirs[-1][0], 1), "ours reached it after": round(until, 1),
-            "share of the plain script's time": round(shares[-1], 2),
+            "share of the plain script's time to it": round(shares[-1], 2),
             "ours ended after": round(mine[-1][0], 1), "ours' best": mine[-1][1],
         }), flush=True)  # fmt: skip
     print(f"median share {statistics.median(shares):.2f}, from {min(shares):.2f} to "
