@@ -11,6 +11,7 @@ from autoencoder_hpo.claims import Claimed, claim
 from autoencoder_hpo.config import Task
 from autoencoder_hpo.ledger import OpenStudy
 from autoencoder_hpo.objective import Outcome, Place, trial_steps
+from autoencoder_hpo.outages import is_outage
 from autoencoder_hpo.study import CmaEs, GaussianProcess, Random, Tpe
 from autoencoder_hpo.training.graphed import GraphedSteps
 from autoencoder_hpo.training.loop import Training
@@ -24,6 +25,9 @@ Stacking = int | Literal["auto"]
 MOST = 64
 PAYS = 1.1
 """Twice the models must train this many times as many images a second, or there are enough."""
+FILLINGS = 2
+"""Where trials end early, others take their places until the stack has had so many times its size;
+then a free trial chooses the next shape."""
 WARM, TIMED = 3, 5
 """Steps taken before the clock starts, and while it runs."""
 FREE = (Tpe, Random, GaussianProcess, CmaEs)
@@ -34,8 +38,9 @@ SHAPE = ("batch_size", "loss", "huber_delta")
 class Stacker:
     """Trains trials with others of their shape, as many as pay; remembers how many do."""
 
-    def __init__(self, wish: Stacking) -> None:
+    def __init__(self, wish: Stacking, *, fillings: int = FILLINGS) -> None:
         self.wish = wish
+        self.fillings = fillings
         self._sizes: dict[Any, int] = {}
 
     def run(
@@ -56,24 +61,24 @@ class Stacker:
             outcome = yield from trial_steps(opened, trial, data, place, cancelled=cancelled)
             return trial, outcome
 
-        def others(first: Sequence[Wanted]) -> Iterator[Steps[tuple[Claimed, Outcome]]]:
-            if not isinstance(opened.study.search.sampler, FREE):
-                return
-            fixed = _shape(opened, claimed)
-            for _ in range(self._size(opened.study.task, first[0]) // len(first) - 1):
-                another = opened.storage.patiently(
-                    lambda: claim(opened, place.worker, fixed=fixed), cancelled
-                )
-                if not isinstance(another, Claimed):
+        trained = [claimed]
+
+        def others(wanted: Sequence[Wanted]) -> Iterator[Steps[tuple[Claimed, Outcome]]]:
+            size = self._size(opened.study.task, wanted[0]) // len(data)
+            room = min(size - len(wanted) // len(data), self.fillings * size - len(trained))
+            for _ in range(room):
+                another = None if cancelled() else _another(opened, claimed, place.worker)
+                if another is None:
                     return
+                trained.append(another)
                 yield steps(another)
 
-        take: Take = GraphedSteps() if place.device.type == "cuda" else StackedSteps()
-        if self.wish == 1 or (self.wish == "auto" and place.device.type == "cpu"):
+        on_gpu = place.device.type == "cuda"
+        if self.wish == 1 or not (on_gpu or isinstance(self.wish, int)):
             # On a core a stack never paid: docs/speed.md.
-            alone = one_by_one if place.device.type == "cpu" else take
-            return [drive(steps(claimed), alone)]
-        return drive(together([steps(claimed)], others), take)
+            return [drive(steps(claimed), GraphedSteps() if on_gpu else one_by_one)]
+        join = others if isinstance(opened.study.search.sampler, FREE) else lambda _: ()
+        return drive(together([steps(claimed)], join), GraphedSteps() if on_gpu else StackedSteps())
 
     def _size(self, task: Task, first: Wanted) -> int:
         if self.wish != "auto":
@@ -85,9 +90,24 @@ class Stacker:
         return self._sizes[shape]
 
 
+def _another(opened: OpenStudy, claimed: Claimed, worker: str) -> Claimed | None:
+    """A trial of the same shape; None when there is none, or the database does not answer.
+
+    Those that train do not wait for it.
+    """
+    try:
+        another = claim(opened, worker, fixed=_shape(opened, claimed))
+    except Exception as error:
+        if not is_outage(error):
+            raise
+        opened.storage.outages.saw()
+        return None
+    return another if isinstance(another, Claimed) else None
+
+
 def _shape(opened: OpenStudy, claimed: Claimed) -> Mapping[str, Any]:
     """The trial's parameters that decide the shape of its steps."""
-    trial = opened.storage.patiently(lambda: opened.storage.rdb.get_trial(claimed.trial_id))
+    trial = opened.storage.rdb.get_trial(claimed.trial_id)
     return {
         name: value
         for name, value in trial.params.items()

@@ -1,6 +1,7 @@
 """Stacks of trials: which go together, how they end, and how many pay."""
 
 import pytest
+import sqlalchemy
 import torch
 from optuna.trial import FrozenTrial, TrialState
 from support import Create, inputs_of
@@ -9,7 +10,7 @@ from typer.testing import CliRunner
 from autoencoder_hpo import stacks
 from autoencoder_hpo.claims import AT_ONCE, Claimed, claim
 from autoencoder_hpo.ledger import OpenStudy
-from autoencoder_hpo.objective import HandedBack, Outcome, Place, Pruned
+from autoencoder_hpo.objective import Complete, HandedBack, Outcome, Place, Pruned
 from autoencoder_hpo.reproduce import reproduce
 from autoencoder_hpo.stacks import Stacker, Stacking, best_size
 
@@ -27,13 +28,11 @@ WIDE = {
 }
 
 
-def run(
-    opened: OpenStudy, place: Place, stacking: Stacking, stop: bool = False
-) -> list[tuple[Claimed, Outcome]]:
+def run(opened: OpenStudy, place: Place, stacking: Stacking) -> list[tuple[Claimed, Outcome]]:
     claimed = claim(opened, place.worker)
     assert isinstance(claimed, Claimed), claimed
     data = inputs_of(opened.file, place.settings).prepared
-    return Stacker(stacking).run(opened, claimed, data, place, cancelled=lambda: stop)
+    return Stacker(stacking).run(opened, claimed, data, place, cancelled=lambda: False)
 
 
 def shape(trial: FrozenTrial) -> tuple[object, ...]:
@@ -80,11 +79,50 @@ def test_a_pruned_trial_leaves_the_stack(
     assert [len(trial.user_attrs["history"]) for trial in opened.trials()] == [3, 1, 3]
 
 
+@pytest.mark.parametrize(("budget", "trained"), [(4, [3, 1, 3, 3]), (10, [3, 1, 3, 3, 3, 3])])
+def test_others_take_the_places_of_those_that_ended(
+    budget: int,
+    trained: list[int],
+    create: Create,
+    place: Place,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    opened = create(search={"trials": budget, "pruner": {"kind": "median"}}, **WIDE)
+    monkeypatch.setattr(
+        "autoencoder_hpo.search.Judge.falls_behind", lambda self, values: self._number == 1
+    )
+    run(opened, place, 3)
+    trials = opened.trials()
+    assert [len(trial.user_attrs["history"]) for trial in trials] == trained
+    assert len({shape(trial) for trial in trials}) == 1
+    if budget > len(trained):
+        run(opened, place, 3)
+        assert len({shape(trial) for trial in opened.trials()}) == 2  # a free trial chose it
+
+
+def test_those_that_train_do_not_wait_for_a_database_that_is_away(
+    create: Create, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = create(search={"trials": 3}, **WIDE)
+    away = sqlalchemy.exc.OperationalError("", {}, Exception("Connection refused"))
+
+    def claim_nothing(*_: object, **__: object) -> None:
+        raise away
+
+    monkeypatch.setattr(stacks, "claim", claim_nothing)
+    ((_, outcome),) = run(opened, place, 3)
+    assert isinstance(outcome, Complete)
+
+
 def test_a_stop_hands_all_of_them_back(create: Create, place: Place) -> None:
     opened = create(search={"trials": 3}, **WIDE)
-    outcomes = [outcome for _, outcome in run(opened, place, 3, stop=True)]
-    assert all(isinstance(outcome, HandedBack) for outcome in outcomes)
-    assert {trial.state for trial in opened.trials()} == {TrialState.WAITING}
+    asked = iter([False] * 40)
+    claimed = claim(opened, place.worker)
+    assert isinstance(claimed, Claimed)
+    data = inputs_of(opened.file, place.settings).prepared
+    outcomes = Stacker(3).run(opened, claimed, data, place, cancelled=lambda: next(asked, True))
+    assert [type(outcome) for _, outcome in outcomes] == [HandedBack] * 3
+    assert [trial.state for trial in opened.trials()] == [TrialState.WAITING] * 3
 
 
 def test_cells_of_a_grid_stay_as_they_are(create: Create, place: Place) -> None:

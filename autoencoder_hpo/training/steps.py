@@ -126,7 +126,8 @@ def together(
 ) -> Steps[list[T]]:
     """Several at once, step by step, each until its own end; returns their results in order.
 
-    `join` is shown the first steps that are wanted, and gives trainings that go along.
+    `join` is shown the steps that are wanted first, and again whenever a training has ended while
+    others go on; it gives trainings that go along.
     """
     everyone: list[Steps[T]] = []
     results: dict[int, T] = {}
@@ -144,13 +145,18 @@ def together(
         everyone.append(steps)
         advance(len(everyone) - 1, None)
 
+    def all_wanted() -> list[Wanted]:
+        return [step for own in wanted.values() for step in own]
+
     for steps in trainings:
         begin(steps)
-    if wanted:
-        for steps in join([step for own in wanted.values() for step in own]):
-            begin(steps)
+    ended = len(wanted)  # as if some had: the first may be joined, too
     while wanted:
-        errors = iter((yield [step for own in wanted.values() for step in own]))
+        if len(wanted) <= ended:
+            for steps in join(all_wanted()):
+                begin(steps)
+        errors = iter((yield all_wanted()))
+        ended = len(wanted) - 1
         for number, own in list(wanted.items()):
             advance(number, [next(errors) for _ in own])
     return [results[number] for number in range(len(everyone))]
