@@ -71,12 +71,15 @@ def study(name: str, trials: int, epochs: int, seed: int) -> dict[str, Any]:
 
 
 def curve(url: str, name: str, started: datetime) -> list[tuple[float, float]]:
-    """Seconds and best value so far, after each finished trial."""
+    """Seconds and best value so far, after each trial that was trained to its end or pruned."""
     trials = optuna.load_study(study_name=name, storage=url).get_trials(deepcopy=False)
     ended = sorted(
-        ((t.datetime_complete - started).total_seconds(), t.value)
+        (
+            (t.datetime_complete - started).total_seconds(),
+            t.value if t.state is TrialState.COMPLETE and t.value is not None else float("inf"),
+        )
         for t in trials
-        if t.state is TrialState.COMPLETE and t.value is not None and t.datetime_complete
+        if t.datetime_complete and t.state is not TrialState.FAIL
     )
     best, points = float("inf"), []
     for seconds, value in ended:
