@@ -9,7 +9,7 @@ the next worker that asks.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from optuna.trial import TrialState
@@ -236,6 +236,11 @@ def _has_cell(storage: Storage, trial_id: int) -> bool:
 # ---- a trial that runs ------------------------------------------------------------------
 
 
+NUMBER_COMPLETE = (
+    "(select count(*) from trials c where c.study_id = t.study_id and c.state = 'COMPLETE')"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """Whose a trial is. `gone`: it was deleted, with its study."""
@@ -243,12 +248,14 @@ class Standing:
     owner: Literal["mine", "other", "gone"]
     state: str = ""
     halt: Halt | None = None
+    complete: int = field(default=0, compare=False)
+    """How many trials of the study are complete."""
 
 
 def standing(storage: Storage, trial_id: int, worker: str) -> Standing:
     """In a transaction, the trial keeps its standing until the end of it."""
     found = storage.rows(
-        "select t.state, w.value_json, h.value_json from trials t "
+        f"select t.state, w.value_json, h.value_json, {NUMBER_COMPLETE} from trials t "
         "left join trial_user_attributes w on w.trial_id = t.trial_id and w.key = :worker "
         "left join study_user_attributes h on h.study_id = t.study_id and h.key = :halted "
         "where t.trial_id = :trial" + (" for update of t" if storage.is_server else ""),
@@ -262,10 +269,11 @@ def standing(storage: Storage, trial_id: int, worker: str) -> Standing:
 def _standing_of(found: Sequence[Any], worker: str) -> Standing:
     if not found:
         return Standing("gone")
-    state, owner, halted = found[0]
+    state, owner, halted, complete = found[0]
     if owner is None or json.loads(owner) != worker:
         return Standing("other", state)
-    return Standing("mine", state, halt_of({HALTED: json.loads(halted) if halted else None}))
+    halt = halt_of({HALTED: json.loads(halted) if halted else None})
+    return Standing("mine", state, halt, complete)
 
 
 def keep(
@@ -302,8 +310,8 @@ def _keep_in_one(
 ) -> Standing:
     """All of `keep` in one statement: it is sent after every epoch (R15)."""
     found = storage.rows(
-        "with trial as (select t.trial_id, t.state, w.value_json as worker, h.value_json as halted "
-        "from trials t "
+        "with trial as (select t.trial_id, t.state, w.value_json as worker, h.value_json as halted,"
+        f" {NUMBER_COMPLETE} as complete from trials t "
         "left join trial_user_attributes w on w.trial_id = t.trial_id and w.key = :worker_key "
         "left join study_user_attributes h on h.study_id = t.study_id and h.key = :halted_key "
         "where t.trial_id = :trial for update of t), "
@@ -320,7 +328,7 @@ def _keep_in_one(
         "select trial_id, key, value_json from mine, "
         "unnest(cast(:keys as text[]), cast(:jsons as text[])) as attr(key, value_json) "
         "on conflict (trial_id, key) do update set value_json = excluded.value_json) "
-        "select state, worker, halted from trial",
+        "select state, worker, halted, complete from trial",
         trial=trial_id,
         worker_key=WORKER,
         halted_key=HALTED,

@@ -268,7 +268,8 @@ class TrialRun:
         if not self.reporter.told(VERDICT_S):
             return False
         try:
-            return self.judge.falls_behind(self._values)
+            complete = self.reporter.standing.complete
+            return self.judge.falls_behind(self._values, complete=complete)
         except Exception as error:
             if not is_outage(error):
                 raise

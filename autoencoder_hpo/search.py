@@ -212,22 +212,19 @@ class Judge:
         self._complete = -1
         self._study: Any = None
 
-    def falls_behind(self, values: Mapping[int, float]) -> bool:
-        """Whether to end the trial, whose objective came to these values after these epochs."""
-        self._read()
+    def falls_behind(self, values: Mapping[int, float], *, complete: int) -> bool:
+        """Whether to end the trial, whose objective came to these values after these epochs.
+
+        `complete`: how many trials of the study are complete by now. Medians and percentiles
+        compare with nothing else, so that the trials are read again only when there are more.
+        """
+        compares = isinstance(self._opened.study.search.pruner, Percentile | Median)
+        if not compares or complete != self._complete:
+            self._study = Lessons(self._opened.optuna)
+            self._complete = complete
         trial = copy(self._study.get_trials()[self._number])
         trial.intermediate_values = dict(values)
         return self._opened.optuna.pruner.prune(self._study, trial)
-
-    def _read(self) -> None:
-        """Medians and percentiles compare with complete trials: only a new one is news."""
-        complete = -1
-        if isinstance(self._opened.study.search.pruner, Percentile | Median):
-            sql = "select count(*) from trials where study_id = :study and state = 'COMPLETE'"
-            complete = self._opened.storage.rows(sql, study=self._opened.number)[0][0]
-        if complete < 0 or complete != self._complete:
-            self._study = Lessons(self._opened.optuna)
-            self._complete = complete
 
 
 class Lessons:

@@ -272,6 +272,17 @@ def test_a_slower_worker_settles_nothing(create: Create) -> None:
     assert finish(opened, fast, "b") == Standing("mine", "COMPLETE")
 
 
+def test_a_report_is_told_how_many_trials_are_complete(create: Create) -> None:
+    """That is all that a median pruner has to know before it reads them."""
+    opened = create(search={"trials": 5})
+    running = take(opened)
+    counts = []
+    for state in (TrialState.COMPLETE, TrialState.PRUNED, TrialState.COMPLETE):
+        end(opened, take(opened), state)
+        counts.append(keep(opened, running.trial_id, "a", {}, {}).complete)
+    assert counts == [1, 1, 2]
+
+
 @pytest.mark.parametrize("kind", ["paused", "stopped"])
 def test_a_halt_reaches_workers_and_keeps_trials_from_being_taken(
     create: Create, kind: str

@@ -70,7 +70,8 @@ def test_a_pruned_trial_leaves_the_stack(
 ) -> None:
     opened = create(search={"trials": 3, "pruner": {"kind": "median"}}, **WIDE)
     monkeypatch.setattr(
-        "autoencoder_hpo.search.Judge.falls_behind", lambda self, values: self._number == 1
+        "autoencoder_hpo.search.Judge.falls_behind",
+        lambda self, values, complete: self._number == 1,
     )
     outcomes = [outcome for _, outcome in run(opened, place, 3)]
     assert isinstance(outcomes[1], Pruned)
@@ -89,7 +90,8 @@ def test_others_take_the_places_of_those_that_ended(
 ) -> None:
     opened = create(search={"trials": budget, "pruner": {"kind": "median"}}, **WIDE)
     monkeypatch.setattr(
-        "autoencoder_hpo.search.Judge.falls_behind", lambda self, values: self._number == 1
+        "autoencoder_hpo.search.Judge.falls_behind",
+        lambda self, values, complete: self._number == 1,
     )
     run(opened, place, 3)
     trials = opened.trials()

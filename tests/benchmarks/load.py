@@ -93,7 +93,8 @@ def train(opened: Any, claimed: Claimed, worker: str, rung: Any, epoch_s: float)
             reporter.epoch(epoch, value, 20.0)
             if rung(epoch) and reporter.told(5.0):
                 values = dict(enumerate(CURVE[:epoch], 1))
-                storage.patiently(partial(judge.falls_behind, values))
+                complete = reporter.standing.complete
+                storage.patiently(partial(judge.falls_behind, values, complete=complete))
                 storage.rest()
         untold = reporter.take_untold()
         storage.patiently(

@@ -76,7 +76,8 @@ def main() -> None:
                 reporter.epoch(result.epoch, result.val_psnr, result.val_psnr)
                 handed.append(time.monotonic() - before)
                 if rung(number) and reporter.told(5.0):
-                    judge.falls_behind({result.epoch: result.val_psnr})
+                    complete = reporter.standing.complete
+                    judge.falls_behind({result.epoch: result.val_psnr}, complete=complete)
                     storage.rest()
                     asked.append(time.monotonic() - before)
         return (time.monotonic() - started) / given.epochs
