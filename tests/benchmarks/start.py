@@ -1,0 +1,85 @@
+"""Seconds from the start of a worker to its first training step, and what they are spent on.
+
+    python tests/benchmarks/start.py [--starts 5]
+
+A real worker of a study of Fashion-MNIST on a real PostgreSQL, whose images were read before. A
+bare `import torch` in turn with it.
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from support import study_file
+
+from autoencoder_hpo.inputs import describe, load_inputs
+from autoencoder_hpo.ledger import create_study
+from autoencoder_hpo.postgres import start_embedded
+from autoencoder_hpo.settings import Settings
+from autoencoder_hpo.storage import open_storage
+from autoencoder_hpo.training.devices import choose_device
+
+STUDY = {
+    "task": {"data": {"dataset": "fashion_mnist", "train": 50_000, "validation": 5_000}},
+    "search": {"trials": 1000},
+    "trial": {"model": {"kind": "unet", "depth": 1, "channels": 8}},
+}
+WORKER = """
+import os, sys, time
+from autoencoder_hpo.training import steps
+
+step = steps.eager_step
+
+def first(wanted):
+    step(wanted)
+    print(time.time() - float(sys.argv[-1]), flush=True)
+    os._exit(0)
+
+steps.eager_step = first
+from autoencoder_hpo.cli.main import app
+app(["worker", *sys.argv[1:-1]])
+"""
+TORCH = "import sys, time, torch; print(time.time() - float(sys.argv[-1]))"
+
+
+def seconds(program: str, *arguments: str, **environment: str) -> float:
+    command = [sys.executable, "-c", program, *arguments, str(time.time())]
+    output = subprocess.run(
+        command, env=os.environ | environment, check=True, capture_output=True, text=True
+    ).stdout
+    return float(output.split()[-1])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--starts", type=int, default=5)
+    given = parser.parse_args()
+    os.environ["TZ"] = "UTC"
+    folder = Path(tempfile.mkdtemp(prefix="hpo-start-"))
+    settings = Settings(home=folder / "home", storage=None, password_file=None, data=None)
+    url = start_embedded(folder / "data")
+    storage = open_storage(url, settings)
+    file = study_file(**STUDY)
+    create_study(storage, file, describe(load_inputs(file, settings, choose_device("cpu"))))
+    storage.rest()
+    arguments = [file.study.name, "--device", "cpu", "--storage", url]
+    home = {"AUTOENCODER_HPO_HOME": str(settings.home)}
+    seconds(WORKER, *arguments, **home), seconds(TORCH)  # warm
+    pairs = [(seconds(WORKER, *arguments, **home), seconds(TORCH)) for _ in range(given.starts)]
+    for name, times in zip(
+        ("a worker's first step", "import torch"), zip(*pairs, strict=True), strict=True
+    ):
+        print(f"{name}: {statistics.median(times):.2f} s, {min(times):.2f} to {max(times):.2f}")
+
+
+if __name__ == "__main__":
+    main()
