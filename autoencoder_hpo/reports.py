@@ -98,11 +98,11 @@ class Reporter:
             began = time.monotonic()
             if not self._send(epochs, psnr):
                 self._pause(RETRY_S)
-            elif epochs:
+            else:
                 self._pause(max(MOST_OFTEN_S, (time.monotonic() - began) / SHARE))
 
     def _pause(self, seconds: float) -> None:
-        """At most for the time between two beats."""
+        """At most for the time between two beats, also where answers take longer than that."""
         with self._changed:
             self._changed.wait_for(
                 lambda: self._closing or (self._wanted and not self._away),

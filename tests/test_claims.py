@@ -226,6 +226,28 @@ def test_a_pause_between_reports_does_not_silence_a_trial(
         assert look_after(opened) == []
 
 
+def test_a_slow_database_rests_between_two_beats(
+    create: Create, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Answers that take longer than the time between two beats do not follow each other at once."""
+    beat_s, asked, answered = 0.1, [], []
+
+    def slowly(*_: object) -> Standing:
+        asked.append(time.monotonic())
+        time.sleep(2 * beat_s)
+        answered.append(time.monotonic())
+        return Standing("mine", "RUNNING")
+
+    monkeypatch.setattr(reports, "keep", slowly)
+    opened = create(search={"trials": 1})
+    reporter = Reporter(opened, take(opened).trial_id, "a")
+    reporter.beat_s = beat_s
+    with reporter:
+        until(lambda: len(answered) >= 4)
+    rests = [after - before for before, after in zip(answered, asked[1:], strict=False)]
+    assert min(rests[:3]) >= 0.9 * beat_s
+
+
 def test_a_trial_that_always_loses_its_worker_fails_with_the_reason(create: Create) -> None:
     opened = create(search={"trials": 1})
     for _ in range(claims.MOST_LOSSES + 1):

@@ -29,15 +29,14 @@ class StudyAttrs(dict[str, Any]):
         return found
 
 
-def by_trial(serialize: Serialize) -> Serialize:
-    """What `serialize` answers for one trial, at the cost of one trial."""
-
-    def quick(study_id: int, trial: FrozenTrial, attrs: dict[str, Any]) -> dict[str, Any]:
-        if isinstance(attrs, StudyAttrs):
-            attrs = attrs.by_trial.get(trial._trial_id, {})
-        return serialize(study_id, trial, attrs)
-
-    return quick
+stock: Serialize = _serializer.serialize_frozen_trial
 
 
-_serializer.serialize_frozen_trial = by_trial(_serializer.serialize_frozen_trial)
+def serialize_trial(study_id: int, trial: FrozenTrial, attrs: dict[str, Any]) -> dict[str, Any]:
+    """What optuna-dashboard answers for one trial, at the cost of one trial."""
+    if isinstance(attrs, StudyAttrs):
+        attrs = attrs.by_trial.get(trial._trial_id, {})
+    return stock(study_id, trial, attrs)
+
+
+_serializer.serialize_frozen_trial = serialize_trial
