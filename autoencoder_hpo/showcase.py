@@ -10,7 +10,7 @@ import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any
 
 from optuna.artifacts.exceptions import ArtifactNotFound
 from optuna.trial import FrozenTrial, TrialState
@@ -29,7 +29,7 @@ from autoencoder_hpo.artifacts import (
 )
 from autoencoder_hpo.ledger import OpenStudy
 from autoencoder_hpo.notes import study_note, trial_note
-from autoencoder_hpo.pictures import Row, curves, gallery, pixels, restoration, strip, unstrip
+from autoencoder_hpo.pictures import Row, curves, gallery, pixels, png, restoration, strip, unstrip
 from autoencoder_hpo.probes import Probes
 from autoencoder_hpo.screens import db
 from autoencoder_hpo.status import summary, trial_record
@@ -49,9 +49,9 @@ PIECE = 50_000  # characters of a text in one attribute
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What a trial shows: the picture of its restorations, and what the study must know of it."""
+    """What a trial shows: the PNG of its restorations, and what the study must know of it."""
 
-    sheet: Image.Image | None
+    sheet: bytes | None
     rows: dict[str, str]
     no_pictures: str | None
 
@@ -76,19 +76,20 @@ def show_trial(
     sheet, refused = None, None
     rows: dict[str, str] = {}
 
-    def keep(file: str, picture: Image.Image) -> None:
+    def keep(file: str, encoded: bytes) -> None:
         artifact = trial_artifact(data["uid"], trial.number, file)
-        store.write(artifact, _png(picture))
+        store.write(artifact, io.BytesIO(encoded))
         rows.update([_artifact_row(artifact, file)])
 
     try:
         if restored is not None:
-            sheet = restoration(probes, restored, _captions(data["noisy"]["psnr"], record))
+            captions = _captions(data["noisy"]["psnr"], record)
+            sheet = png(restoration(probes, restored, captions))
             keep(PANEL, sheet)
             crops = trial_artifact(data["uid"], trial.number, CROPS)
-            store.write(crops, _png(strip(pixels(restored))))
+            store.write(crops, io.BytesIO(png(strip(pixels(restored)))))
         if record["history"]:
-            keep(CURVES, curves(record["history"], data["noisy"]))
+            keep(CURVES, png(curves(record["history"], data["noisy"])))
     except Exception as error:  # stores raise errors of their own: full, missing, not allowed
         refused = " ".join(str(error).split()) or type(error).__name__
         log.warning("no pictures of trial %d: %s", trial.number, refused)
@@ -120,13 +121,6 @@ def _artifact_row(artifact: str, file: str) -> tuple[str, str]:
     """What `optuna.artifacts.upload_artifact` (5.0) writes."""
     row = {"artifact_id": artifact, "filename": file, "mimetype": "image/png", "encoding": None}
     return f"artifacts:{artifact}", json.dumps(row)
-
-
-def _png(picture: Image.Image) -> BinaryIO:
-    file = io.BytesIO()
-    picture.save(file, format="PNG", optimize=True)
-    file.seek(0)
-    return file
 
 
 # ---- the study -------------------------------------------------------------------------
@@ -176,7 +170,7 @@ def _keep_gallery(opened: OpenStudy, store: ArtifactStore, probes: Probes) -> li
         ("noisy", db(data["noisy"]["psnr"]), probes.noisy),
     ]
     artifact = gallery_artifact(data["uid"])
-    store.write(artifact, _png(gallery([*known, *best])))
+    store.write(artifact, io.BytesIO(png(gallery([*known, *best]))))
     row = dict([_artifact_row(artifact, GALLERY)])
     opened.storage.write_attrs("study_system", opened.number, row)
     return [artifact]

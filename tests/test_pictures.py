@@ -15,6 +15,7 @@ from autoencoder_hpo.pictures import (
     gallery,
     panel,
     pixels,
+    png,
     restoration,
     save_picture,
     strip,
@@ -80,10 +81,23 @@ def test_curves_are_drawn(epochs: int, noisy: dict[str, float | None]) -> None:
     assert len(drawn.getcolors(10**6) or []) > 10
 
 
+def test_curves_show_nothing_of_those_drawn_before() -> None:
+    def drawn(epochs: int) -> bytes:
+        history = [
+            {"epoch": n, "train_loss": 0.1 / n, "val_mse": 0.05 / n, "val_psnr": 12.0 + n}
+            for n in range(1, epochs + 1)
+        ]
+        return curves(history, {"mse": 0.02, "psnr": 17.0}).tobytes()
+
+    first = drawn(5)
+    assert drawn(1) != first
+    assert drawn(5) == first
+
+
 def test_a_reader_never_sees_half_a_picture(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "restored.png"
     for _ in range(2):
-        save_picture(path, panel({"noisy": pixels(grey(0.5, 2, 1, 8, 8))}))
+        save_picture(path, png(panel({"noisy": pixels(grey(0.5, 2, 1, 8, 8))})))
     with Image.open(path) as picture:
         picture.verify()
     assert [file.name for file in path.parent.iterdir()] == ["restored.png"]

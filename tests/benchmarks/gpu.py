@@ -11,13 +11,11 @@ optimizer state by the measured bandwidth.
 `--device cpu` runs the same without graphs; its figures only show that the script works.
 """
 
-import argparse
-import json
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import torch
 from plain import SIGMA, PlainTraining, best_worker_count, fashion_mnist
+from results import Results, Row, parser
 from support import study_file
 from throughput import MODELS
 from torch.autograd import DeviceType
@@ -101,7 +100,7 @@ def operations(lane_of: Callable[[], Training]) -> tuple[float, int]:
 
 def measure(
     name: str, given: Any, device: torch.device, folder: Path, speed: tuple[float, float]
-) -> list[dict[str, Any]]:
+) -> Iterator[Row]:
     file = study(MODELS[name], given)
     settings = Settings(home=folder / "home", storage=None, password_file=None, data=None)
     data = load_inputs(file, settings, device).prepared[0]
@@ -116,7 +115,6 @@ def measure(
     flops, weights = operations(lambda: fresh(file, config, data, 1, choose_precision(device))[0])
     steps = given.train / given.batch
     floor = steps * max(flops / speed[0], 4 * STATES * 2 * weights / speed[1])
-    rows = []
     for label, take, size in sides(given.most, device):
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
@@ -129,7 +127,7 @@ def measure(
         ours = statistics.median(mine for mine, _ in pairs)
         ratios = [theirs * size / mine for mine, theirs in pairs]
         share = busy_share(epoch, device)
-        rows.append({
+        yield {
             "model": name,
             "batch": given.batch,
             "way": label,
@@ -144,9 +142,7 @@ def measure(
             "peak, MiB": round(torch.cuda.max_memory_allocated(device) / 2**20)
             if device.type == "cuda" else "",
             "floor, s": round(size * floor, 5),
-        })  # fmt: skip
-        print(json.dumps(rows[-1]), flush=True)
-    return rows
+        }  # fmt: skip
 
 
 def sides(most: int, device: torch.device) -> list[tuple[str, Take, int]]:
@@ -187,31 +183,26 @@ def epoch_of(trainings: list[Training], take: Take) -> Callable[[], object]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--pairs", type=int, default=5)
-    parser.add_argument("--most", type=int, default=64, help="models at once")
-    parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--train", type=int, default=16384)
-    parser.add_argument("--validation", type=int, default=2048)
-    parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
-    parser.add_argument("--device", default="cuda")
-    parser.add_argument("--out", type=Path, help="a folder for gpu.json and gpu.md")
-    given = parser.parse_args()
+    options = parser(__doc__)
+    options.add_argument("--pairs", type=int, default=5)
+    options.add_argument("--most", type=int, default=64, help="models at once")
+    options.add_argument("--batch", type=int, default=128)
+    options.add_argument("--train", type=int, default=16384)
+    options.add_argument("--validation", type=int, default=2048)
+    options.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
+    options.add_argument("--device", default="cuda")
+    given = options.parse_args()
     device = torch.device(given.device)
     folder = Path(tempfile.mkdtemp(prefix="hpo-gpu-"))
     speed = rates(device)
     what = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
-    print(f"{what}: {speed[0] / 1e12:.2f} TFLOP/s of matrix products, {speed[1] / 1e9:.0f} GB/s")
-    rows = [row for name in given.models for row in measure(name, given, device, folder, speed)]
-    table = ["| " + " | ".join(rows[0]) + " |", "|" + "---|" * len(rows[0])]
-    table += ["| " + " | ".join(str(value) for value in row.values()) + " |" for row in rows]
-    print("\n".join(table))
-    if given.out:
-        given.out.mkdir(parents=True, exist_ok=True)
-        (given.out / "gpu.json").write_text(json.dumps(rows, indent=1) + "\n")
-        (given.out / "gpu.md").write_text("\n".join(table) + "\n")
+    what += f": {speed[0] / 1e12:.2f} TFLOP/s of matrix products, {speed[1] / 1e9:.0f} GB/s"
+    results = Results("gpu", given.out)
+    results.sum_up("device", what)
+    for name in given.models:
+        for row in measure(name, given, device, folder, speed):
+            results.row(row)
+    results.save()
 
 
 if __name__ == "__main__":

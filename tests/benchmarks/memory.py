@@ -1,8 +1,8 @@
 """The peak memory of a worker, against its images and three times its model's state.
 
-    python tests/benchmarks/memory.py
+    python tests/benchmarks/memory.py [--out FOLDER]
 
-A process of its own for each model trains two epochs of Fashion-MNIST. `state` is weights,
+A process of its own for each model trains an epoch of Fashion-MNIST. `state` is weights,
 gradients and two moments of Adam; `constant` is what is left of the peak after the images and
 three states: Python, torch, and the activations of a batch.
 """
@@ -17,6 +17,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from results import Results, parser
 
 MODELS: dict[str, dict[str, Any]] = {
     "mlp, 0.4 million weights": {"kind": "mlp", "depth": 1, "width": 256, "latent": 64},
@@ -43,7 +45,7 @@ def train(model: dict[str, Any], folder: Path) -> dict[str, Any]:
     file = study_file(
         task={
             "data": {"dataset": "fashion_mnist", "train": 50_000, "validation": 5_000},
-            "epochs": 2,
+            "epochs": 1,
         },
         trial={"batch_size": 128, "model": model, "optimizer": {"kind": "adam"}},
     )
@@ -68,15 +70,21 @@ def train(model: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def main() -> None:
-    if len(sys.argv) == 3:
-        print(json.dumps(train(MODELS[sys.argv[1]], Path(sys.argv[2]))))
+    if sys.argv[1:2] == ["--train"]:
+        print(json.dumps(train(MODELS[sys.argv[2]], Path(sys.argv[3]))))
         return
+    given = parser(__doc__).parse_args()
+    results = Results("memory", given.out)
     folder = Path(tempfile.mkdtemp(prefix="hpo-memory-"))
-    for name in ["mlp, 0.4 million weights", *MODELS]:  # the first time, images are unpacked
-        command = [sys.executable, __file__, name, str(folder)]
+    for name in ["", *MODELS]:  # the first time, images are unpacked
+        command = [sys.executable, __file__, "--train", name or next(iter(MODELS)), str(folder)]
         output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        row = {key: f"{value:.0f} MiB" for key, value in json.loads(output).items()}
-        print(json.dumps({"model": name, **row}), flush=True)
+        if name:
+            figures = {f"{key}, MiB": round(value) for key, value in json.loads(output).items()}
+            results.row({"model": name, **figures})
+    constants = [row["constant, MiB"] for row in results.rows]
+    results.sum_up("beside images and three states", f"{min(constants)} to {max(constants)} MiB")
+    results.save()
 
 
 if __name__ == "__main__":

@@ -1,14 +1,12 @@
 """What a trial costs beside its training, and how many statements it sends.
 
-    python tests/benchmarks/overhead.py [--trials 6]
+    python tests/benchmarks/overhead.py [--trials 6] [--out FOLDER]
 
 A real worker on a real PostgreSQL: twenty epochs of half a second, eight parameters, median
 pruning, checkpoints, pictures. The same number of parameters and reports from stock Optuna in the
 same run, for the statements.
 """
 
-import argparse
-import json
 import os
 import statistics
 import sys
@@ -18,11 +16,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import optuna
 import sqlalchemy
 import torch
+from results import Results, parser
 from support import inputs_of, study_file
 
 from autoencoder_hpo.inputs import describe
@@ -89,11 +89,9 @@ def statements_of_stock(url: str) -> int:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--trials", type=int, default=6)
-    given = parser.parse_args()
+    options = parser(__doc__)
+    options.add_argument("--trials", type=int, default=6)
+    given = options.parse_args()
     os.environ["TZ"] = "UTC"
     torch.set_num_threads(1)
     folder = Path(tempfile.mkdtemp(prefix="hpo-overhead-"))
@@ -117,7 +115,7 @@ def main() -> None:
             trained[0] += time.monotonic() - started
 
     Training.epoch = timed  # type: ignore[method-assign]
-    rows = []
+    results = Results("overhead", given.out)
     for number in range(given.trials + 1):
         before, started, trained[0] = sent(), time.monotonic(), 0.0
         trials = bench.turn(stop)
@@ -125,20 +123,18 @@ def main() -> None:
         (trial,) = trials
         assert trial.state.name == "COMPLETE", trial.user_attrs
         seconds = time.monotonic() - started
-        rows.append({
-            "training": round(trained[0], 2),
-            "beside it": round(seconds - trained[0], 3),
-            "statements": sent() - before,
-        })  # fmt: skip
-        if number == 0:
-            rows.clear()  # loads the images, imports what draws the pictures
-            continue
-        print(json.dumps(rows[-1]), flush=True)
-    beside = statistics.median(row["beside it"] for row in rows)
-    print(f"beside the training: {beside:.2f} s a trial, {beside / 10:.1%} of one of 10 s")
-    ours = statistics.median(row["statements"] for row in rows)
+        if number > 0:  # the first loads the images, and imports what draws the pictures
+            results.row({
+                "training, s": round(trained[0], 2),
+                "beside it, s": round(seconds - trained[0], 3),
+                "statements": sent() - before,
+            })  # fmt: skip
+    beside = statistics.median(row["beside it, s"] for row in results.rows)
+    results.sum_up("beside the training", f"{beside:.2f} s, {beside / 10:.1%} of a trial of 10 s")
+    ours = statistics.median(row["statements"] for row in results.rows)
     stock = statements_of_stock(url)
-    print(f"statements a trial: {ours:.0f}; stock Optuna {stock}; {ours / stock:.2f} of it")
+    results.sum_up("statements of a trial", f"{ours:.0f}; stock Optuna {stock}: {ours / stock:.2f}")
+    results.save()
 
 
 if __name__ == "__main__":

@@ -1,24 +1,23 @@
 """Trials an hour with 1, 2, 4 … workers: how much of each further core arrives.
 
-    python tests/benchmarks/scaling.py [--workers 1 2] [--pairs 5] [--trials 8]
+    python tests/benchmarks/scaling.py [--workers 1 2] [--pairs 5] [--trials 8] [--out FOLDER]
 
 Real workers on real Fashion-MNIST, on as many cores as there are workers; the same trials with
 each number of workers, in turn. Counted from the first trial's start to the last one's end, without the processes' start.
 """
 
-import argparse
-import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import optuna
+from results import Results, parser, spread
 from support import study_file
 
 from autoencoder_hpo.inputs import describe, load_inputs
@@ -62,18 +61,17 @@ def seconds(name: str, workers: int, trials: int, url: str, settings: Settings) 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--pairs", type=int, default=5)
-    parser.add_argument("--trials", type=int, default=8)
-    given = parser.parse_args()
+    options = parser(__doc__)
+    options.add_argument("--workers", type=int, nargs="+", default=[1, 2])
+    options.add_argument("--pairs", type=int, default=5)
+    options.add_argument("--trials", type=int, default=8)
+    given = options.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     os.environ["TZ"] = "UTC"
     folder = Path(tempfile.mkdtemp(prefix="hpo-scaling-"))
     settings = Settings(home=folder / "home", storage=None, password_file=None, data=None)
     url = start_embedded(folder / "data")
+    results = Results("scaling", given.out)
     efficiencies: dict[int, list[float]] = {workers: [] for workers in given.workers[1:]}
     for pair in range(given.pairs):
         took = {
@@ -81,12 +79,14 @@ def main() -> None:
             for workers in given.workers
         }
         one = took[given.workers[0]] * given.workers[0]
+        row: dict[str, Any] = {f"{w} workers, s": round(t, 1) for w, t in took.items()}
         for workers, found in efficiencies.items():
             found.append(one / (workers * took[workers]))
-        print(json.dumps({f"{w} workers": round(t, 1) for w, t in took.items()}), flush=True)
+            row[f"efficiency of {workers}"] = round(found[-1], 2)
+        results.row(row)
     for workers, found in efficiencies.items():
-        print(f"{workers} workers: efficiency {statistics.median(found):.2f}, "
-              f"from {min(found):.2f} to {max(found):.2f}")  # fmt: skip
+        results.sum_up(f"efficiency of {workers} workers", spread(found))
+    results.save()
 
 
 if __name__ == "__main__":

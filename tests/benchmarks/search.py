@@ -1,16 +1,13 @@
 """Seconds until the plain script's final best is reached, ours against the plain script.
 
-    python tests/benchmarks/search.py [--seeds 5] [--trials 16] [--epochs 5]
+    python tests/benchmarks/search.py [--seeds 5] [--trials 16] [--epochs 5] [--out FOLDER]
 
 Two processes of plain_search.py, then two workers of ours, in turn for each seed: the same space,
 sampler, pruner, epochs and real Fashion-MNIST images, each from the start of the program on an
 empty PostgreSQL database. Compared is the validation MSE of the best epoch of a finished trial.
 """
 
-import argparse
-import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -26,6 +23,7 @@ import optuna
 import yaml
 from optuna.trial import TrialState
 from plain import SIGMA, fashion_mnist
+from results import Results, parser, spread
 
 from autoencoder_hpo.postgres import start_embedded
 
@@ -127,19 +125,18 @@ def _exists(url: str, name: str) -> bool:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--trials", type=int, default=16)
-    parser.add_argument("--epochs", type=int, default=5)
-    given = parser.parse_args()
+    options = parser(__doc__)
+    options.add_argument("--seeds", type=int, default=5)
+    options.add_argument("--trials", type=int, default=16)
+    options.add_argument("--epochs", type=int, default=5)
+    given = options.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     os.environ["TZ"] = "UTC"
     time.tzset()
     folder = Path(tempfile.mkdtemp(prefix="hpo-search-"))
     fashion_mnist(folder / "images")
-    shares = []
+    results = Results("search", given.out)
+    found_shares, whole_shares = [], []
     for seed in range(given.seeds):
         theirs = plain(
             start_embedded(folder / f"plain-{seed}"), f"plain-{seed}", given, seed,
@@ -149,15 +146,20 @@ def main() -> None:
         goal = theirs[-1][1]
         until = next((seconds for seconds, best in mine if best <= goal), float("inf"))
         found = next(seconds for seconds, best in theirs if best <= goal)
-        shares.append(until / found)
-        print(json.dumps({
-            "seed": seed, "plain's best": goal, "plain found it after": round(found, 1),
-            "plain ended after": round(theirs[-1][0], 1), "ours reached it after": round(until, 1),
-            "share of the plain script's time to it": round(shares[-1], 2),
-            "ours ended after": round(mine[-1][0], 1), "ours' best": mine[-1][1],
-        }), flush=True)  # fmt: skip
-    print(f"median share {statistics.median(shares):.2f}, from {min(shares):.2f} to "
-          f"{max(shares):.2f}")  # fmt: skip
+        found_shares.append(until / found)
+        whole_shares.append(until / theirs[-1][0])
+        results.curves[str(seed)] = {"ours": mine, "plain": theirs}
+        results.row({
+            "seed": seed, "the plain script's best MSE": round(goal, 5),
+            "it found it after, s": round(found, 1), "it ended after, s": round(theirs[-1][0], 1),
+            "ours reached that after, s": round(until, 1),
+            "share of the time to it": round(found_shares[-1], 2),
+            "ours ended after, s": round(mine[-1][0], 1), "ours' best MSE": round(mine[-1][1], 5),
+        })  # fmt: skip
+    results.sum_up("share of the time in which the plain script found its best",
+                   spread(found_shares))  # fmt: skip
+    results.sum_up("share of the plain script's whole time", spread(whole_shares))
+    results.save()
 
 
 if __name__ == "__main__":

@@ -1,12 +1,10 @@
 """Models trained at once against one after the other: milliseconds of a step, of each model.
 
-    python tests/benchmarks/stacking.py [--sizes 1 2 4 8] [--pairs 5] [--device cpu] [--cores 0]
+    python tests/benchmarks/stacking.py [--sizes 1 2 4 8] [--pairs 5] [--cores 0] [--out FOLDER]
 
 On the CPU this decides what `--stack auto` is there.
 """
 
-import argparse
-import json
 import os
 import statistics
 import sys
@@ -14,9 +12,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import torch
+from results import Results, Row, parser
 
 from autoencoder_hpo.config import Task, TrialConfig
 from autoencoder_hpo.data.splits import ImageSet
@@ -49,7 +49,7 @@ def milliseconds(take: Take, wanted: list[Wanted], device: torch.device) -> floa
     return 1000 * (time.monotonic() - started) / STEPS / len(wanted)
 
 
-def measure(name: str, batch: int, size: int, pairs: int, device: torch.device) -> dict[str, Any]:
+def measure(name: str, batch: int, size: int, pairs: int, device: torch.device) -> Row:
     task = Task.model_validate(
         {
             "data": {"dataset": "fashion_mnist"},
@@ -93,26 +93,24 @@ def measure(name: str, batch: int, size: int, pairs: int, device: torch.device) 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--sizes", type=int, nargs="+", default=[2, 4, 8])
-    parser.add_argument("--batches", type=int, nargs="+", default=[32, 128])
-    parser.add_argument("--pairs", type=int, default=5)
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--cores", type=int, nargs="+", default=[0])
-    given = parser.parse_args()
+    options = parser(__doc__)
+    options.add_argument("--sizes", type=int, nargs="+", default=[2, 4, 8])
+    options.add_argument("--batches", type=int, nargs="+", default=[32, 128])
+    options.add_argument("--pairs", type=int, default=5)
+    options.add_argument("--device", default="cpu")
+    options.add_argument("--cores", type=int, nargs="+", default=[0])
+    given = options.parse_args()
     os.sched_setaffinity(0, given.cores)
     torch.set_num_threads(len(given.cores))
-    rows = []
+    results = Results("stacking", given.out)
     for name in MODELS:
         for batch in given.batches:
             for size in given.sizes:
-                rows.append(measure(name, batch, size, given.pairs, torch.device(given.device)))
-                print(json.dumps(rows[-1]), flush=True)
-    print("| " + " | ".join(rows[0]) + " |\n|" + "---|" * len(rows[0]))
-    for row in rows:
-        print("| " + " | ".join(str(value) for value in row.values()) + " |")
+                device = torch.device(given.device)
+                results.row(measure(name, batch, size, given.pairs, device))
+    ratios = [row["times as fast"] for row in results.rows]
+    results.sum_up("at once, times as fast as one by one", f"{min(ratios)} to {max(ratios)}")
+    results.save()
 
 
 if __name__ == "__main__":

@@ -1,22 +1,22 @@
 """Seconds from the start of a worker to its first training step, and what they are spent on.
 
-    python tests/benchmarks/start.py [--starts 5]
+    python tests/benchmarks/start.py [--starts 5] [--out FOLDER]
 
 A real worker of a study of Fashion-MNIST on a real PostgreSQL, whose images were read before. A
 bare `import torch` in turn with it.
 """
 
-import argparse
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from results import Results, parser, spread
 from support import study_file
 
 from autoencoder_hpo.inputs import describe, load_inputs
@@ -58,11 +58,9 @@ def seconds(program: str, *arguments: str, **environment: str) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--starts", type=int, default=5)
-    given = parser.parse_args()
+    options = parser(__doc__)
+    options.add_argument("--starts", type=int, default=5)
+    given = options.parse_args()
     os.environ["TZ"] = "UTC"
     folder = Path(tempfile.mkdtemp(prefix="hpo-start-"))
     settings = Settings(home=folder / "home", storage=None, password_file=None, data=None)
@@ -74,11 +72,15 @@ def main() -> None:
     arguments = [file.study.name, "--device", "cpu", "--storage", url]
     home = {"AUTOENCODER_HPO_HOME": str(settings.home)}
     seconds(WORKER, *arguments, **home), seconds(TORCH)  # warm
-    pairs = [(seconds(WORKER, *arguments, **home), seconds(TORCH)) for _ in range(given.starts)]
-    for name, times in zip(
-        ("a worker's first step", "import torch"), zip(*pairs, strict=True), strict=True
-    ):
-        print(f"{name}: {statistics.median(times):.2f} s, {min(times):.2f} to {max(times):.2f}")
+    results = Results("start", given.out)
+    for _ in range(given.starts):
+        results.row({
+            "a worker's first step, s": round(seconds(WORKER, *arguments, **home), 2),
+            "import torch, s": round(seconds(TORCH), 2),
+        })  # fmt: skip
+    for name in results.rows[0]:
+        results.sum_up(name, spread([row[name] for row in results.rows]))
+    results.save()
 
 
 if __name__ == "__main__":

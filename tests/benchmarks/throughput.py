@@ -1,13 +1,11 @@
 """Images trained on in a second, against the plain style on the same cores.
 
-    python tests/benchmarks/throughput.py [--pairs 5] [--cores 0] [--device cpu] [--plot FILE.png]
+    python tests/benchmarks/throughput.py [--pairs 5] [--cores 0] [--device cpu] [--out FOLDER]
 
 An epoch of ours and one of the plain style in turn, validation included: real Fashion-MNIST,
 the same architecture, noise, optimizer and batch size. See plain.py for the peer.
 """
 
-import argparse
-import json
 import os
 import statistics
 import sys
@@ -22,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import torch
 from plain import SIGMA, PlainTraining, best_worker_count, fashion_mnist
+from results import Results, Row, parser
 from support import study_file
 
 from autoencoder_hpo.config import TrialConfig
@@ -42,9 +41,7 @@ BATCHES = (32, 128, 512)
 TRAIN, VALIDATION = 4096, 512
 
 
-def measure(
-    name: str, batch: int, pairs: int, device: torch.device, folder: Path
-) -> dict[str, Any]:
+def measure(name: str, batch: int, pairs: int, device: torch.device, folder: Path) -> Row:
     file = study_file(
         task={
             "data": {"dataset": "fashion_mnist", "train": TRAIN, "validation": VALIDATION},
@@ -91,50 +88,29 @@ def measure(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    options = parser(__doc__)
+    options.add_argument("--pairs", type=int, default=5)
+    options.add_argument(
+        "--cores", type=int, nargs="+", default=[0], help="both sides run on these"
     )
-    parser.add_argument("--pairs", type=int, default=5)
-    parser.add_argument("--cores", type=int, nargs="+", default=[0], help="both sides run on these")
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
-    parser.add_argument("--batches", type=int, nargs="+", default=BATCHES)
-    parser.add_argument("--plot", type=Path)
-    given = parser.parse_args()
+    options.add_argument("--device", default="cpu")
+    options.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
+    options.add_argument("--batches", type=int, nargs="+", default=BATCHES)
+    given = options.parse_args()
     os.sched_setaffinity(0, given.cores)
     torch.set_num_threads(len(given.cores))
     folder = Path(tempfile.mkdtemp(prefix="hpo-throughput-"))
-    rows = []
+    results = Results("throughput", given.out)
     for name in given.models:
         for batch in given.batches:
-            rows.append(measure(name, batch, given.pairs, torch.device(given.device), folder))
-            print(json.dumps(rows[-1]), flush=True)
-    print("| " + " | ".join(rows[0]) + " |\n|" + "---|" * len(rows[0]))
-    for row in rows:
-        print("| " + " | ".join(str(value) for value in row.values()) + " |")
-    print(f"geometric mean {statistics.geometric_mean(row['times as fast'] for row in rows):.2f}")
-    if given.plot:
-        draw_plot(rows, given.plot)
-
-
-def draw_plot(rows: list[dict[str, Any]], path: Path) -> None:
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, axis = plt.subplots(figsize=(8, 3.2), layout="constrained")
-    names = [f"{row['model']}\n{row['batch']}" for row in rows]
-    middle = [row["times as fast"] for row in rows]
-    spread = [
-        [row["times as fast"] - row["from"] for row in rows],
-        [row["to"] - row["times as fast"] for row in rows],
-    ]
-    axis.bar(names, middle, yerr=spread, capsize=2, color="#1f5fbf")
-    axis.axhline(1, color="black", linewidth=0.8)
-    axis.set(title="times as fast as the plain style", xlabel="model, batch size")
-    axis.tick_params(axis="x", labelsize=7)
-    figure.savefig(path, dpi=80)
+            device = torch.device(given.device)
+            results.row(measure(name, batch, given.pairs, device, folder))
+    ratios = [row["times as fast"] for row in results.rows]
+    results.sum_up(
+        "times as fast as the plain style, geometric mean over the table",
+        f"{statistics.geometric_mean(ratios):.2f}, from {min(ratios):.2f} to {max(ratios):.2f}",
+    )
+    results.save()
 
 
 if __name__ == "__main__":
