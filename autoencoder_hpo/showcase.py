@@ -134,34 +134,43 @@ def refresh(opened: OpenStudy, *, store: ArtifactStore, probes: Probes, last: bo
     with opened.storage.locked(f"show {opened.name}", wait=last) as held:
         if not held:
             return
-        finished = sum(trial.state.is_finished() for trial in opened.trials())
+        trials = [trial for trial in opened.trials() if trial.state.is_finished()]
         shown = opened.attr(SHOWN) or {"finished": 0, "at": 0.0, "turn": 0}
         now = opened.storage.now()
-        if shown["finished"] == finished or (now - shown["at"] < EVERY_S and not last):
+        if shown["finished"] == len(trials) or (now - shown["at"] < EVERY_S and not last):
             return
         turn = shown["turn"] + 1
-        _show_study(opened, store, probes, turn)
-        opened.set_attrs(**{SHOWN: {"finished": finished, "at": now, "turn": turn}})
+        _show_study(opened, trials, store, probes, turn)
+        opened.set_attrs(**{SHOWN: {"finished": len(trials), "at": now, "turn": turn}})
 
 
-def _show_study(opened: OpenStudy, store: ArtifactStore, probes: Probes, turn: int) -> None:
-    records = [trial_record(trial) for trial in opened.trials() if trial.state.is_finished()]
+def _show_study(
+    opened: OpenStudy,
+    finished: Sequence[FrozenTrial],
+    store: ArtifactStore,
+    probes: Probes,
+    turn: int,
+) -> None:
+    records = [trial_record(trial) for trial in finished]
     noisy = opened.data["noisy"]["psnr"]
     _write_plot(opened, HISTORY_PLOT, plots.history(records, noisy))
     _write_plot(opened, SIZES_PLOT, plots.sizes(records, noisy))
     pictures = []
     try:
         # Another address each time: a page fetches it anew.
-        pictures = [f"{gallery}.png?{turn}" for gallery in _keep_gallery(opened, store, probes)]
+        kept = _keep_gallery(opened, finished, store, probes)
+        pictures = [f"{gallery}.png?{turn}" for gallery in kept]
     except Exception as error:  # as for a trial's pictures
         log.warning("no gallery of %s: %s", opened.name, " ".join(str(error).split()))
     note = study_note(summary(opened), opened.study.description, pictures)
     _write_note(opened, "dashboard:", note)
 
 
-def _keep_gallery(opened: OpenStudy, store: ArtifactStore, probes: Probes) -> list[str]:
+def _keep_gallery(
+    opened: OpenStudy, finished: Sequence[FrozenTrial], store: ArtifactStore, probes: Probes
+) -> list[str]:
     """The best trials on the same crops; nothing before there is one."""
-    best = _best_rows(opened, store, probes)
+    best = _best_rows(opened, finished, store, probes)
     if not best:
         return []
     data = opened.data
@@ -176,8 +185,10 @@ def _keep_gallery(opened: OpenStudy, store: ArtifactStore, probes: Probes) -> li
     return [artifact]
 
 
-def _best_rows(opened: OpenStudy, store: ArtifactStore, probes: Probes) -> Sequence[Row]:
-    complete = [t for t in opened.trials() if t.state is TrialState.COMPLETE]
+def _best_rows(
+    opened: OpenStudy, finished: Sequence[FrozenTrial], store: ArtifactStore, probes: Probes
+) -> Sequence[Row]:
+    complete = [trial for trial in finished if trial.state is TrialState.COMPLETE]
     complete.sort(key=lambda trial: -trial.user_attrs["val_psnr"])
     rows: list[Row] = []
     for trial in complete[:BEST]:

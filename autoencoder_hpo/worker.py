@@ -6,7 +6,8 @@ import random
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from types import FrameType
 
@@ -18,7 +19,7 @@ from autoencoder_hpo.claims import Claimed, Nothing, claim, has_work
 from autoencoder_hpo.errors import DataError, StudyError, UnreachableError
 from autoencoder_hpo.inputs import Inputs, load_inputs, refuse_other_data
 from autoencoder_hpo.ledger import open_study
-from autoencoder_hpo.objective import Outcome, Place
+from autoencoder_hpo.objective import Place
 from autoencoder_hpo.probes import choose_probes
 from autoencoder_hpo.screens import trial_line
 from autoencoder_hpo.search import with_search
@@ -166,7 +167,7 @@ class Worker:
             lambda: Bench(self.storage, name, self.place, self._stacker), self.stop
         )
 
-    def _turn(self, bench: "Bench") -> Nothing | list[FrozenTrial] | None:
+    def _turn(self, bench: "Bench") -> Nothing | list[Claimed] | None:
         """One trial, and those that were trained along with it.
 
         None when we were asked to stop while the database was away.
@@ -225,9 +226,18 @@ class Worker:
             if other is not bench:
                 other.clear(self.stop)
         match self._turn(bench):
-            case list() as trials:
-                return [f"{name} {trial_line(trial_record(trial))}" for trial in trials]
+            case list() as claimed:
+                return [f"{name} {trial_line(trial_record(t))}" for t in self._told(bench, claimed)]
         return []
+
+    def _told(self, bench: "Bench", claimed: Sequence[Claimed]) -> list[FrozenTrial]:
+        """The trials as the study has them; none when the database is away and we should stop."""
+        try:
+            return bench.trials(claimed, self.stop)
+        except UnreachableError:
+            if not self.stop():
+                raise
+            return []
 
 
 class Bench:
@@ -238,8 +248,10 @@ class Bench:
         self.place = place
         self.stacker = stacker
         self._inputs: Inputs | None = None
+        self._shows = ThreadPoolExecutor(1, "pictures")
+        self._showing: Future[None] | None = None
 
-    def turn(self, stop: StopFlag) -> Nothing | list[FrozenTrial]:
+    def turn(self, stop: StopFlag) -> Nothing | list[Claimed]:
         """Claim a trial, and train it with those that are claimed to go along."""
         prepared = self._loaded(stop).prepared
         storage = self.opened.storage
@@ -251,19 +263,25 @@ class Bench:
                     self.opened, claimed, prepared, self.place, cancelled=stop
                 )
                 _release(self.place.device)
-                last = not storage.patiently(lambda: has_work(self.opened), stop)
-                self._show(stop, last=last)
-                return [self._trained(trial, outcome, stop) for trial, outcome in outcomes]
+                if storage.patiently(lambda: has_work(self.opened), stop):
+                    self._show_soon(stop)
+                else:
+                    self._show_last(stop)
+                for trial, outcome in outcomes:
+                    log.info("trial %d: %s", trial.number, outcome)
+                return [trial for trial, _ in outcomes]
 
-    def _trained(self, claimed: Claimed, outcome: Outcome, stop: StopFlag) -> FrozenTrial:
-        log.info("trial %d: %s", claimed.number, outcome)
+    def trials(self, claimed: Sequence[Claimed], stop: StopFlag) -> list[FrozenTrial]:
+        """As the study knows them now."""
         storage = self.opened.storage
-        return storage.patiently(lambda: storage.rdb.get_trial(claimed.trial_id), stop)
+        return storage.patiently(
+            lambda: [storage.rdb.get_trial(one.trial_id) for one in claimed], stop
+        )
 
     def clear(self, stop: StopFlag) -> None:
         """Show what the study has come to, and forget its images."""
         if self._inputs is not None:
-            self._show(stop, last=True)
+            self._show_last(stop)
             self.opened.storage.patiently(self._sweep, stop)
             self._inputs = None
 
@@ -281,6 +299,16 @@ class Bench:
             refuse_other_data(self.opened, inputs)
             self._inputs = inputs
         return self._inputs
+
+    def _show_last(self, stop: StopFlag) -> None:
+        if self._showing is not None:
+            wait([self._showing])
+        self._show(stop, last=True)
+
+    def _show_soon(self, stop: StopFlag) -> None:
+        """While the next trial trains, and not often."""
+        if self._showing is None or self._showing.done():
+            self._showing = self._shows.submit(self._show, stop, last=False)
 
     def _show(self, stop: StopFlag, *, last: bool) -> None:
         if self._inputs is None:
