@@ -54,6 +54,8 @@ from autoencoder_hpo.training.steps import Steps, drive
 
 log = logging.getLogger(__name__)
 
+SAVE_S = 2.0
+"""Shorter epochs are saved only this often: a killed worker's successor trains so much again."""
 VERDICT_S = 5.0
 """How long a rung waits for the database before the trial goes on unpruned."""
 
@@ -235,7 +237,7 @@ class TrialRun:
 
     def _train_epochs(self, training: Training | FoldedTraining) -> Steps[Outcome | None]:
         """The epochs that are left; None when all of them were trained."""
-        started = time.monotonic()
+        started = saved = time.monotonic()
         while self._ended is None and not self._has_stalled(training):
             result = yield from training.advance()
             if result is None:
@@ -243,7 +245,10 @@ class TrialRun:
             now = time.monotonic()
             self.seconds += now - started
             started = now
-            self._save(training)
+            last = training.finished or self._has_stalled(training)
+            if last or now - saved > SAVE_S:
+                self._save(training)
+                saved = now
             self._ended = self._judge(result)
         if self._ended is not None:
             self._save(training)  # should the database be away, the verdict is not lost

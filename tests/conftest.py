@@ -17,6 +17,7 @@ import torch
 from support import Cli, Create, Ended, inputs_of, study_file
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
+from autoencoder_hpo import objective
 from autoencoder_hpo.cli import main
 from autoencoder_hpo.inputs import describe
 from autoencoder_hpo.ledger import OpenStudy, create_study
@@ -55,6 +56,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneStackAtAT
 @pytest.fixture(autouse=True)
 def _one_thread() -> None:
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _every_epoch_is_saved(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In this process: the tests' epochs are short."""
+    monkeypatch.setattr(objective, "SAVE_S", 0.0)
 
 
 @pytest.fixture

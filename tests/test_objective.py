@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -137,6 +138,23 @@ def test_a_trial_goes_on_elsewhere_from_its_first_epoch_to_the_same_curve(
         checkpoint.unlink()  # as on another machine
     run_one(opened, place)
     assert curve(only(opened)) == curve(only(whole))
+
+
+def test_short_epochs_are_not_all_saved_but_the_last_one_is(
+    create: Create, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved = []
+    save = objective.save_checkpoint
+
+    def note(path: Path, state: dict[str, Any], *, config: dict[str, Any]) -> None:
+        saved.append(len(state["history"]))
+        save(path, state, config=config)
+
+    monkeypatch.setattr(objective, "save_checkpoint", note)
+    monkeypatch.setattr(objective, "SAVE_S", 3600.0)
+    opened = create(search={"trials": 1})
+    run_one(opened, place)
+    assert saved == [len(only(opened).user_attrs["history"])]
 
 
 def test_a_damaged_checkpoint_is_said_and_not_used(

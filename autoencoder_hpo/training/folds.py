@@ -43,13 +43,17 @@ class FoldedTraining:
     def at_once(self) -> int:
         return max(training.at_once for training in self.trainings)
 
+    @property
+    def finished(self) -> bool:
+        return all(training.finished for training in self.trainings)
+
     def __iter__(self) -> Iterator[EpochResult]:
         while (result := drive(self.advance())) is not None:
             yield result
 
     def advance(self) -> Steps[EpochResult | None]:
         """Train one more epoch of all folds, step by step together; None when all were trained."""
-        if all(training.finished for training in self.trainings):
+        if self.finished:
             return None
         epoch = min(len(training.history) for training in self.trainings) + 1
         # One that has fewer batches may have ended an epoch in which the others were saved.
