@@ -237,7 +237,7 @@ class TrialRun:
 
     def _train_epochs(self, training: Training | FoldedTraining) -> Steps[Outcome | None]:
         """The epochs that are left; None when all of them were trained."""
-        started = saved = time.monotonic()
+        started, saved = time.monotonic(), -math.inf
         while self._ended is None and not self._has_stalled(training):
             result = yield from training.advance()
             if result is None:
