@@ -118,10 +118,14 @@ class OpenStudy:
         return halt_of(self.attrs())
 
     def best(self) -> FrozenTrial | None:
-        """The best complete trial; None before there is one."""
-        complete = [t for t in self.trials() if t.state is TrialState.COMPLETE]
-        sign = -1 if self.study.search.objective == "val_psnr" else 1
-        return min(complete, key=lambda t: sign * (t.value or 0.0), default=None)
+        return best_of(self.trials(), self.study.search.objective)
+
+
+def best_of(trials: Sequence[FrozenTrial], objective: str) -> FrozenTrial | None:
+    """The best complete trial; None before there is one."""
+    complete = [trial for trial in trials if trial.state is TrialState.COMPLETE]
+    sign = -1 if objective == "val_psnr" else 1
+    return min(complete, key=lambda trial: sign * (trial.value or 0.0), default=None)
 
 
 def halt_of(attrs: Mapping[str, Any]) -> Halt | None:

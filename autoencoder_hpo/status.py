@@ -7,21 +7,36 @@ from optuna.trial import FrozenTrial, TrialState
 
 from autoencoder_hpo.claims import REASON, WORKER
 from autoencoder_hpo.errors import StudyError
-from autoencoder_hpo.ledger import DEADLINE, OpenStudy, count
+from autoencoder_hpo.ledger import (
+    BUDGET,
+    DEADLINE,
+    Budget,
+    Counts,
+    Halt,
+    OpenStudy,
+    best_of,
+    count,
+    halt_of,
+)
 
 State = Literal["new", "running", "waiting", "done", "timed out", "paused", "stopped"]
 
 
 def summary(opened: OpenStudy) -> dict[str, Any]:
     """The study in one mapping: study, state, counts, budget, best and the noisy input's score."""
-    best, halt = opened.best(), opened.halt()
+    trials, attrs = opened.trials(), opened.attrs()
+    counts, budget, halt = count(trials), Budget(**attrs[BUDGET]), halt_of(attrs)
+    left = None  # seconds until its deadline, by the database's clock; None before its first claim
+    if attrs.get(DEADLINE) is not None:
+        left = max(0.0, attrs[DEADLINE] - opened.storage.now())
+    best = best_of(trials, opened.study.search.objective)
     return {
         "study": opened.name,
-        "state": state(opened),
+        "state": _state(counts, budget, halt, left),
         "halted": None if halt is None else asdict(halt),
-        "counts": asdict(count(opened.trials())),
-        "budget": asdict(opened.budget()),
-        "seconds_left": seconds_left(opened),
+        "counts": asdict(counts),
+        "budget": asdict(budget),
+        "seconds_left": left,
         "objective": opened.study.search.objective,
         "noisy": opened.data["noisy"],
         "images": opened.data["counts"],
@@ -29,11 +44,7 @@ def summary(opened: OpenStudy) -> dict[str, Any]:
     }
 
 
-def state(opened: OpenStudy) -> State:
-    counts = count(opened.trials())
-    budget = opened.budget()
-    left = seconds_left(opened)
-    halt = opened.halt()
+def _state(counts: Counts, budget: Budget, halt: Halt | None, left: float | None) -> State:
     if halt is not None:
         return halt.kind
     if counts.running:
@@ -43,12 +54,6 @@ def state(opened: OpenStudy) -> State:
     if left is not None and left <= 0:
         return "timed out"
     return "waiting" if counts.finished or counts.failed else "new"
-
-
-def seconds_left(opened: OpenStudy) -> float | None:
-    """Until the study's deadline, by the database's clock; None before its first claim."""
-    deadline = opened.attr(DEADLINE)
-    return None if deadline is None else max(0.0, deadline - opened.storage.now())
 
 
 def best_record(trial: FrozenTrial) -> dict[str, Any]:
