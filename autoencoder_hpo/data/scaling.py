@@ -26,8 +26,10 @@ class Scaling:
         if self.fill is not None:
             values = torch.where(values.isfinite(), values, self.fill)
         span = self.high - self.low
-        scaled = torch.where(span > 0, (values - self.low) / span.where(span > 0, 1), 0)
-        return scaled.clamp(0, 1).float()
+        scaled = (values - self.low).div_(span.where(span > 0, 1))  # in place: these are large
+        if not (span > 0).all():
+            scaled = torch.where(span > 0, scaled, 0)
+        return scaled.clamp_(0, 1).float()
 
 
 def fit_scaling(source: Source, train: Tensor, *, scale: str, missing: str) -> Scaling:
@@ -41,12 +43,14 @@ def fit_scaling(source: Source, train: Tensor, *, scale: str, missing: str) -> S
     Raises:
         DataError: `dtype`, and the stored type has no range or values lie outside it.
     """
+    if scale == "dtype" and not source.clean.is_floating_point():  # nothing to look at
+        zero = as_floats(source.clean[:0]).new_zeros(())
+        return Scaling(zero, zero + _full_scale(source), None)
     images = as_floats(source.clean[train])
     fill = _fill(images, missing) if source.clean.is_floating_point() else None
     if scale == "dtype":
-        full_scale = _full_scale(source)
         zero = images.new_zeros(())
-        return Scaling(zero, zero + full_scale, fill)
+        return Scaling(zero, zero + _full_scale(source), fill)
     if fill is not None:
         images = torch.where(images.isfinite(), images, fill)
     return _minmax(images, fill, per_column=source.vectors)

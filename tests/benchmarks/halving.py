@@ -1,6 +1,6 @@
 """How soon a search reaches a given PSNR with each pruner.
 
-    python tests/benchmarks/halving.py [--seeds 5] [--trials 18] [--epochs 9] [--out FOLDER]
+    python tests/benchmarks/halving.py [--seeds 5] [--trials 14] [--epochs 9] [--out FOLDER]
 
 The space of search.py on 1,500 real Fashion-MNIST images, one worker on a core of its own, two
 searches side by side. The goal of a seed is what the least successful of its searches came to, so
@@ -67,7 +67,7 @@ def searches(given: Any, seed: int, folder: Path) -> dict[str, list[tuple[float,
 def main() -> None:
     options = parser(__doc__)
     options.add_argument("--seeds", type=int, default=5)
-    options.add_argument("--trials", type=int, default=18)
+    options.add_argument("--trials", type=int, default=14)
     options.add_argument("--epochs", type=int, default=9)
     given = options.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import optuna
 import torch
+from optuna.trial import TrialState
 from plain import PlainTraining, fashion_mnist
 
 from autoencoder_hpo.config import TrialConfig
@@ -68,7 +69,8 @@ def main() -> None:
         sampler=optuna.samplers.TPESampler(multivariate=True, group=True),
         pruner=optuna.pruners.MedianPruner(),
     )
-    stop = optuna.study.MaxTrialsCallback(given.trials)
+    ended = (TrialState.COMPLETE, TrialState.PRUNED)
+    stop = optuna.study.MaxTrialsCallback(given.trials, states=ended)
     study.optimize(objective, callbacks=[stop])
 
 
