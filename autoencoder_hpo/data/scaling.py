@@ -25,11 +25,13 @@ class Scaling:
         values = as_floats(stored_NCHW)
         if self.fill is not None:
             values = torch.where(values.isfinite(), values, self.fill)
+        if values is stored_NCHW:
+            values = values.clone()
         span = self.high - self.low
-        scaled = (values - self.low).div_(span.where(span > 0, 1))  # in place: these are large
+        values.sub_(self.low).div_(span.where(span > 0, 1))  # in place: these are large
         if not (span > 0).all():
-            scaled = torch.where(span > 0, scaled, 0)
-        return scaled.clamp_(0, 1).float()
+            values = torch.where(span > 0, values, 0)
+        return values.clamp_(0, 1).float()
 
 
 def fit_scaling(source: Source, train: Tensor, *, scale: str, missing: str) -> Scaling:
