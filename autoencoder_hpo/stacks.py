@@ -25,9 +25,11 @@ Stacking = int | Literal["auto"]
 MOST = 64
 PAYS = 1.1
 """Twice the models must train this many times as many images a second, or there are enough."""
-FILLINGS = 2
-"""Where trials end early, others take their places until the stack has had so many times its size;
-then a free trial chooses the next shape."""
+ALONE = 10
+"""The first trials of a study choose their shapes freely: samplers know nothing before them."""
+FILLINGS = 1
+"""How many times its size a stack may have had in all, when others take the places of trials that
+ended early. Twice is little faster (docs/speed.md), and leaves the sampler fewer shapes."""
 WARM, TIMED = 3, 5
 """Steps taken before the clock starts, and while it runs."""
 FREE = (Tpe, Random, GaussianProcess, CmaEs)
@@ -74,8 +76,8 @@ class Stacker:
                 yield steps(another)
 
         on_gpu = place.device.type == "cuda"
-        if self.wish == 1 or not (on_gpu or isinstance(self.wish, int)):
-            # On a core a stack never paid: docs/speed.md.
+        pays = on_gpu or isinstance(self.wish, int)  # on a core it never did: docs/speed.md
+        if self.wish == 1 or not pays or claimed.number < ALONE:
             return [drive(steps(claimed), GraphedSteps() if on_gpu else one_by_one)]
         join = others if isinstance(opened.study.search.sampler, FREE) else lambda _: ()
         return drive(together([steps(claimed)], join), GraphedSteps() if on_gpu else StackedSteps())

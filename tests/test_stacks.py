@@ -28,11 +28,19 @@ WIDE = {
 }
 
 
-def run(opened: OpenStudy, place: Place, stacking: Stacking) -> list[tuple[Claimed, Outcome]]:
+@pytest.fixture(autouse=True)
+def _from_the_first_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stacks, "ALONE", 0)
+
+
+def run(
+    opened: OpenStudy, place: Place, stacking: Stacking, fillings: int = 1
+) -> list[tuple[Claimed, Outcome]]:
     claimed = claim(opened, place.worker)
     assert isinstance(claimed, Claimed), claimed
     data = inputs_of(opened.file, place.settings).prepared
-    return Stacker(stacking).run(opened, claimed, data, place, cancelled=lambda: False)
+    stacker = Stacker(stacking, fillings=fillings)
+    return stacker.run(opened, claimed, data, place, cancelled=lambda: False)
 
 
 def shape(trial: FrozenTrial) -> tuple[object, ...]:
@@ -93,12 +101,12 @@ def test_others_take_the_places_of_those_that_ended(
         "autoencoder_hpo.search.Judge.falls_behind",
         lambda self, values, complete: self._number == 1,
     )
-    run(opened, place, 3)
+    run(opened, place, 3, fillings=2)
     trials = opened.trials()
     assert [len(trial.user_attrs["history"]) for trial in trials] == trained
     assert len({shape(trial) for trial in trials}) == 1
     if budget > len(trained):
-        run(opened, place, 3)
+        run(opened, place, 3, fillings=2)
         assert len({shape(trial) for trial in opened.trials()}) == 2  # a free trial chose it
 
 
@@ -125,6 +133,14 @@ def test_a_stop_hands_all_of_them_back(create: Create, place: Place) -> None:
     outcomes = Stacker(3).run(opened, claimed, data, place, cancelled=lambda: next(asked, True))
     assert [type(outcome) for _, outcome in outcomes] == [HandedBack] * 3
     assert [trial.state for trial in opened.trials()] == [TrialState.WAITING] * 3
+
+
+def test_the_first_trials_choose_their_shapes_freely(
+    create: Create, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stacks, "ALONE", 2)
+    opened = create(search={"trials": 5}, **WIDE)
+    assert [len(run(opened, place, 3)) for _ in range(3)] == [1, 1, 3]
 
 
 def test_cells_of_a_grid_stay_as_they_are(create: Create, place: Place) -> None:

@@ -20,12 +20,13 @@ import torch
 from results import Results, parser, spread
 from support import inputs_of, study_file
 
+from autoencoder_hpo import stacks
 from autoencoder_hpo.inputs import describe
 from autoencoder_hpo.ledger import create_study
 from autoencoder_hpo.objective import Place
 from autoencoder_hpo.postgres import start_embedded
 from autoencoder_hpo.settings import Settings
-from autoencoder_hpo.stacks import FILLINGS, Stacker
+from autoencoder_hpo.stacks import Stacker
 from autoencoder_hpo.storage import open_storage
 from autoencoder_hpo.worker import Bench, StopFlag
 
@@ -62,6 +63,7 @@ def main() -> None:
     given = options.parse_args()
     os.environ["TZ"] = "UTC"
     torch.set_num_threads(1)
+    stacks.ALONE = 0
     folder = Path(tempfile.mkdtemp(prefix="hpo-refill-"))
     settings = Settings(home=folder / "home", storage=None, password_file=None, data=None)
     url = start_embedded(folder / "data")
@@ -70,7 +72,7 @@ def main() -> None:
     ratios = []
     for pair in range(given.pairs):
         shrinking = seconds(f"shrinking-{pair}", 1, given, url, settings)
-        refilled = seconds(f"refilled-{pair}", FILLINGS, given, url, settings)
+        refilled = seconds(f"refilled-{pair}", 2, given, url, settings)
         ratios.append(shrinking / refilled)
         results.row({
             "stacks that shrink, s": round(shrinking, 1),

@@ -1,6 +1,6 @@
 """Whether a search with stacks finds as good a model with as many trials.
 
-    python tests/benchmarks/stacked_search.py [--seeds 5] [--trials 40] [--stack 4] [--out FOLDER]
+    python tests/benchmarks/stacked_search.py [--seeds 5] [--trials 32] [--stack 4] [--out FOLDER]
 
 The space of search.py on 1,000 real Fashion-MNIST images, for each seed once with one trial at a time and once
 with stacks, side by side on a core each. Compared is the best validation MSE after so many trials
@@ -57,8 +57,8 @@ def searches(given: Any, seed: int, folder: Path) -> dict[str, list[float]]:
 def main() -> None:
     options = parser(__doc__)
     options.add_argument("--seeds", type=int, default=5)
-    options.add_argument("--trials", type=int, default=40)
-    options.add_argument("--epochs", type=int, default=4)
+    options.add_argument("--trials", type=int, default=32)
+    options.add_argument("--epochs", type=int, default=3)
     options.add_argument("--stack", type=int, default=4)
     given = options.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
