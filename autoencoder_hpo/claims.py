@@ -99,7 +99,7 @@ def claim(
         cells = _free_cells(here)
         if cells == [] and not counts.waiting:
             return Nothing("wait") if counts.running else Nothing("budget")
-        claimed = _take(here, _seconds_left(here, attrs), fixed)
+        claimed = _take(here, seconds_left(here, attrs), fixed)
         tx.write_attrs("trial_user", claimed.trial_id, {WORKER: worker})
         if cells and not _has_cell(tx, claimed.trial_id):
             tx.write_attrs("trial_user", claimed.trial_id, {CELL: cells[0]})
@@ -112,7 +112,7 @@ def has_work(opened: OpenStudy) -> bool:
     A running trial counts, because its worker may be lost.
     """
     attrs = records(opened)
-    left = _seconds_left(opened, attrs)
+    left = seconds_left(opened, attrs)
     if halt_of(attrs) or (left is not None and left <= 0):
         return False
     counts, budget = counted(opened), Budget(**attrs[BUDGET])
@@ -172,7 +172,7 @@ def _refusal(opened: OpenStudy, attrs: dict[str, Any]) -> Nothing | None:
     if halted:
         return Nothing(halted.kind, halted.reason)
     _start_clock(opened, attrs)
-    left = _seconds_left(opened, attrs)
+    left = seconds_left(opened, attrs)
     if left is not None and left <= 0:
         return Nothing("timeout")
     reason = _failing(opened, since=attrs.get(CLEARED) or 0)
@@ -208,7 +208,8 @@ def _start_clock(opened: OpenStudy, attrs: dict[str, Any]) -> None:
         opened.set_attrs(**{DEADLINE: attrs[DEADLINE]})
 
 
-def _seconds_left(opened: OpenStudy, attrs: Mapping[str, Any]) -> float | None:
+def seconds_left(opened: OpenStudy, attrs: Mapping[str, Any]) -> float | None:
+    """Until the study's deadline, by the database's clock; None before its first claim."""
     deadline = attrs.get(DEADLINE)
     return None if deadline is None else deadline - opened.storage.now()
 

@@ -5,11 +5,10 @@ from typing import Any, Literal
 
 from optuna.trial import FrozenTrial, TrialState
 
-from autoencoder_hpo.claims import REASON, WORKER
+from autoencoder_hpo.claims import REASON, WORKER, seconds_left
 from autoencoder_hpo.errors import StudyError
 from autoencoder_hpo.ledger import (
     BUDGET,
-    DEADLINE,
     Budget,
     Counts,
     Halt,
@@ -26,9 +25,7 @@ def summary(opened: OpenStudy) -> dict[str, Any]:
     """The study in one mapping: study, state, counts, budget, best and the noisy input's score."""
     trials, attrs = opened.trials(), opened.attrs()
     counts, budget, halt = count(trials), Budget(**attrs[BUDGET]), halt_of(attrs)
-    left = None  # seconds until its deadline, by the database's clock; None before its first claim
-    if attrs.get(DEADLINE) is not None:
-        left = max(0.0, attrs[DEADLINE] - opened.storage.now())
+    left = seconds_left(opened, attrs)
     best = best_of(trials, opened.study.search.objective)
     return {
         "study": opened.name,
@@ -36,7 +33,7 @@ def summary(opened: OpenStudy) -> dict[str, Any]:
         "halted": None if halt is None else asdict(halt),
         "counts": asdict(counts),
         "budget": asdict(budget),
-        "seconds_left": left,
+        "seconds_left": None if left is None else max(0.0, left),
         "objective": opened.study.search.objective,
         "noisy": opened.data["noisy"],
         "images": opened.data["counts"],
