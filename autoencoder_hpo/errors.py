@@ -9,6 +9,7 @@ AutoencoderHpoError
   SettingError      an environment variable holds what it cannot
   DiskError         a directory cannot be written
   CheckpointError   a checkpoint does not belong to the trial that wants it
+  BundleError       a denoiser's folder is missing, damaged, newer, or cannot be made
   AccessError       the dashboard cannot be protected or reached as asked
 
 Each is one line: what was found, where, and what to do. A bug raises something else
@@ -66,6 +67,10 @@ class SettingError(AutoencoderHpoError):
 
 class CheckpointError(AutoencoderHpoError):
     """A checkpoint does not belong to this trial."""
+
+
+class BundleError(AutoencoderHpoError):
+    """A denoiser's folder is missing, damaged or of a newer format, or cannot be made so."""
 
 
 class AccessError(AutoencoderHpoError):
