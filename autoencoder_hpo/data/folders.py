@@ -46,7 +46,7 @@ def read_folder(config: FolderData, folder: Path, *, seed: int) -> Source:
     cuts, skipped = _cut_all(items, config, seed=seed)
     _check_together(cuts, skipped, folder)
     (clean,), full_scale = _stack(cuts)
-    return Source(clean, None, _groups(cuts), None, full_scale, skipped)
+    return Source(clean, None, _groups(cuts), None, full_scale, skipped, files=_files(cuts))
 
 
 def read_pairs(config: PairsData, *, noisy: Path, clean: Path, seed: int) -> Source:
@@ -59,7 +59,8 @@ def read_pairs(config: PairsData, *, noisy: Path, clean: Path, seed: int) -> Sou
     cuts, skipped = _cut_all(items, config, seed=seed)
     _check_together(cuts, skipped, clean)
     (noisy_NCHW, clean_NCHW), full_scale = _stack(cuts)
-    return Source(clean_NCHW, noisy_NCHW, _groups(cuts), None, full_scale, skipped)
+    files = _files(cuts)
+    return Source(clean_NCHW, noisy_NCHW, _groups(cuts), None, full_scale, skipped, files=files)
 
 
 # ---- which files -----------------------------------------------------------------------
@@ -214,3 +215,7 @@ def _deepen(tiles: NDArray[Any]) -> NDArray[np.uint16]:
 def _groups(cuts: Sequence[_Cut]) -> Tensor:
     patches = torch.tensor([len(cut.tiles[0]) for cut in cuts])
     return torch.repeat_interleave(torch.arange(len(cuts)), patches)
+
+
+def _files(cuts: Sequence[_Cut]) -> tuple[str, ...]:
+    return tuple(cut.item.name for cut in cuts)

@@ -27,6 +27,8 @@ class Source:
     """Files left out, each with its reason."""
     vectors: bool = False
     """Feature vectors [N,1,1,D], whose columns have scales of their own."""
+    files: tuple[str, ...] = ()
+    """The file of every group, as a path below the folder; only `folder` and `pairs` have them."""
 
 
 def as_stored(values: NDArray[Any]) -> tuple[Tensor, float | None]:

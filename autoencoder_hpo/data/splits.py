@@ -8,6 +8,7 @@ import torch
 from torch import Generator, Tensor
 
 from autoencoder_hpo.config import ArrayData, FolderData, PairsData, Task
+from autoencoder_hpo.data.labels import held_out_names
 from autoencoder_hpo.data.scaling import Scaling, fit_scaling
 from autoencoder_hpo.data.sources import Source, read_source
 from autoencoder_hpo.errors import DataError
@@ -51,6 +52,17 @@ class SearchData:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class HeldOut:
+    """The images that a search never sees, and what they belong to."""
+
+    images: ImageSet
+    group: Tensor
+    """int64 [M]: images of one group, the patches of a file, go together."""
+    names: tuple[str, ...] | None
+    """[M]: each image's class, or else its folder or file; None where the data has neither."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class _Parts:
     """Places of images, int64; `test` counts within the official test images, if there are."""
 
@@ -89,14 +101,27 @@ def load_search_data(task: Task, *, base: Path, datasets: Path) -> SearchData:
 
 
 def load_test_images(task: Task, *, base: Path, datasets: Path) -> ImageSet:
-    """The held-out images, for judging a finished search; nothing else hands them out.
+    """The held-out images, for judging a finished search; see `load_held_out`.
+
+    Raises:
+        DataError, DiskError: as `load_search_data`.
+    """
+    return load_held_out(task, base=base, datasets=datasets).images
+
+
+def load_held_out(task: Task, *, base: Path, datasets: Path) -> HeldOut:
+    """The held-out images with what they belong to; nothing else hands them out.
 
     Raises:
         DataError, DiskError: as `load_search_data`.
     """
     source = read_source(task, base=base, datasets=datasets)
     parts = _split(task, source)
-    return _take_test(source, parts, _scaling(task, source, parts))
+    images = _take_test(source, parts, _scaling(task, source, parts))
+    names = held_out_names(task, source, parts.test, base=base, datasets=datasets)
+    official = source.official_test is not None
+    group = torch.arange(len(images)) if official else source.group[parts.test]
+    return HeldOut(images, group, names)
 
 
 def folds(data: SearchData, k: int, seed: int) -> list[tuple[ImageSet, ImageSet]]:

@@ -24,6 +24,10 @@ DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 IDX_OF_BYTES, IDX_HEADER = 0x803, 16
 """What an IDX file of three-dimensional bytes begins with, and where they begin."""
 
+CLOTHES = (
+    "T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot",
+)  # fmt: skip
+
 _CLASS: dict[Name, str] = {
     "fashion_mnist": "FashionMNIST",
     "mnist": "MNIST",
@@ -52,6 +56,25 @@ def read_torchvision(
     parts = _download(name, datasets) if root is None else _read_copy(name, root)
     train, test = parts
     return Source(train, None, each_its_own(train), official_test=test, full_scale=255.0)
+
+
+def read_test_classes(
+    name: Name, *, root: Path | None, datasets: Path, debian: Path = DEBIAN
+) -> tuple[str, ...] | None:
+    """The class of every official test image; None where the copy holds images alone."""
+    if root is None and name == "fashion_mnist" and debian.is_dir():
+        root = debian
+    labels: list[int] | None
+    if root is None:
+        labels = _official_labels(name, datasets)
+    elif name in ("cifar10", "svhn"):
+        labels = _official_labels(name, root)
+    else:
+        labels = _idx_labels(name, root)
+    if labels is None:
+        return None
+    named = CLOTHES if name == "fashion_mnist" else None
+    return tuple(named[label] if named else str(label) for label in labels)
 
 
 # ---- a copy ----------------------------------------------------------------------------
@@ -94,10 +117,26 @@ def _idx_images(content: bytes) -> Tensor:
     return torch.frombuffer(bytearray(content), dtype=torch.uint8, offset=IDX_HEADER).view(*shape)
 
 
+def _idx_labels(name: Name, root: Path) -> list[int] | None:
+    """What the file beside the test images says; the format has a header of 8 bytes."""
+    file = _idx_name(name, train=False).replace("images-idx3", "labels-idx1")
+    for folder in _idx_folders(name, root):
+        for path in (folder / file, folder / f"{file}.gz"):
+            if path.is_file():
+                with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as opened:
+                    return list(opened.read()[8:])
+    return None
+
+
+def _idx_folders(name: Name, root: Path) -> list[Path]:
+    return [root / _CLASS[name] / "raw", root / "raw", root]
+
+
 def _find_idx(name: Name, root: Path, *, train: bool) -> Path:
     file = _idx_name(name, train=train)
-    folders = [root / _CLASS[name] / "raw", root / "raw", root]
-    candidates = [folder / f"{file}{end}" for folder in folders for end in ("", ".gz")]
+    candidates = [
+        folder / f"{file}{end}" for folder in _idx_folders(name, root) for end in ("", ".gz")
+    ]
     for candidate in candidates:
         if candidate.is_file():
             return candidate
@@ -151,6 +190,17 @@ def _official(name: Name, root: Path, *, train: bool, download: bool) -> Tensor:
         case _:
             images = getattr(datasets, _CLASS[name])(root, train=train, download=download)
             return _upright(name, images.data)
+
+
+def _official_labels(name: Name, root: Path) -> list[int]:
+    """Those of the test images, which are there already."""
+    from torchvision import datasets
+
+    if name == "svhn":
+        return [int(label) for label in datasets.SVHN(root, split="test").labels]
+    more = {"split": "balanced"} if name == "emnist" else {}
+    images = getattr(datasets, _CLASS[name])(root, train=False, **more)
+    return [int(label) for label in images.targets]
 
 
 def _tensor(images_NCHW: Any) -> Tensor:
