@@ -1,0 +1,96 @@
+"""What a finalize found, in words."""
+
+from typing import assert_never
+
+from autoencoder_hpo.comparison import Estimate
+from autoencoder_hpo.config import (
+    Corruption,
+    GaussianNoise,
+    Masking,
+    NoCorruption,
+    PoissonNoise,
+    SaltAndPepper,
+    Speckle,
+)
+from autoencoder_hpo.finalize.results import Contest, Examined, Row, Winner
+
+
+def noise_words(corruption: Corruption | None) -> str:
+    """The noise as a person would say it, without clipping."""
+    match corruption:
+        case None:
+            return "as the noisy images have it"
+        case NoCorruption():
+            return "none"
+        case GaussianNoise(sigma=sigma):
+            return f"Gaussian, sigma {sigma:g}"
+        case SaltAndPepper(fraction=share):
+            return f"salt and pepper, {share:.0%} of the pixels"
+        case Masking(fraction=share):
+            return f"masking, {share:.0%} of the pixels"
+        case Speckle(sigma=sigma):
+            return f"speckle, sigma {sigma:g}"
+        case PoissonNoise(peak=peak):
+            return f"Poisson, {peak:g} photons at white"
+        case _:
+            assert_never(corruption)
+
+
+def interval(estimate: Estimate) -> str:
+    if estimate.low is None or estimate.high is None:
+        return "no interval: all are of one file"
+    return f"{estimate.low:.2f} to {estimate.high:.2f}"
+
+
+def signed_interval(estimate: Estimate) -> str:
+    if estimate.low is None or estimate.high is None:
+        return "no interval"
+    return f"{estimate.low:+.2f} to {estimate.high:+.2f}"
+
+
+def verdict(contest: Contest, winner: Winner, tested: Examined) -> tuple[str, str]:
+    """Who won and why; how good it is on the test images."""
+    reason = contest.verdict.reason
+    first = f"Trial {winner.trial} ({winner.kind}) wins: {reason}."
+    ours = tested.denoiser
+    second = (
+        f"On {tested.images:,} test images it restores {ours.psnr:.2f} dB ({interval(tested.psnr)})"
+    )
+    if ours.gain is not None:
+        second += f", {ours.gain:+.2f} dB over the noisy input"
+    best = best_baseline(tested)
+    if best is not None and best.advantage is not None:
+        mean = best.advantage.mean
+        side = "more" if mean >= 0 else "less"
+        second += f" and {abs(mean):.2f} dB {side} than the best baseline, {best.name}"
+    return first, second + "."
+
+
+def best_baseline(tested: Examined) -> Row | None:
+    """The one that the denoiser is least ahead of, the noisy input aside."""
+    others = [row for row in tested.rows if row.advantage and row.name != "noisy input"]
+    return min(others, key=lambda row: row.advantage.mean if row.advantage else 0.0, default=None)
+
+
+def warnings(tested: Examined, contest: Contest, looks: int) -> tuple[str, ...]:
+    """What a user of the denoiser must know before anything else."""
+    said = [_not_beaten(row) for row in tested.rows if not row.beaten]
+    if contest.diverged:
+        named = ", ".join(map(str, contest.diverged))
+        said.append(f"trial {named} could not win: its loss was not finite with every seed")
+    if looks > 1:
+        said.append(
+            f"the test images were looked at {looks} times: the score may be too good, because "
+            "it could have been chosen"
+        )
+    if tested.psnr.low is None:
+        said.append("all test images are of one file: there is no interval, and no proof")
+    return tuple(said)
+
+
+def _not_beaten(row: Row) -> str:
+    assert row.advantage is not None
+    advantage = f"{row.advantage.mean:+.2f} dB, {signed_interval(row.advantage)}"
+    if row.advantage.below_zero:
+        return f"the denoiser is worse than the {row.name} ({advantage}): use that instead"
+    return f"the denoiser does not beat the {row.name} ({advantage}): the images show no difference"

@@ -1,0 +1,66 @@
+"""Tiny studies, finished in a second or two, to be finalized."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import Create, inputs_of
+
+from autoencoder_hpo.claims import Claimed, claim
+from autoencoder_hpo.finalize.plan import Request
+from autoencoder_hpo.finalize.results import Finalized
+from autoencoder_hpo.finalize.run import finalize
+from autoencoder_hpo.ledger import OpenStudy
+from autoencoder_hpo.objective import Place, run_trial
+
+Finish = Callable[..., OpenStudy]
+Run = Callable[..., Finalized]
+
+MODELS = {
+    "choice": [
+        {"kind": "mlp", "depth": 1, "width": 16, "latent": 8},
+        {"kind": "unet", "depth": 1, "channels": 4},
+    ]
+}
+STARTS = [{"model": {"kind": "mlp"}}, {"model": {"kind": "unet"}}]
+SMALL: dict[str, Any] = {
+    "task": {
+        "data": {"dataset": "digits", "train": 200, "validation": 24, "test": 60},
+        "epochs": 2,
+    },
+    "search": {"trials": 2, "start": STARTS},
+    "trial": {"model": MODELS},
+}
+
+
+@pytest.fixture
+def finish(create: Create, place: Place) -> Finish:
+    """Create a study with these changes, and work on it until its budget is used up."""
+
+    def make(*, trials: int | None = None, **changes: Any) -> OpenStudy:
+        opened = create(**(changes or SMALL))
+        data = inputs_of(opened.file, place.settings).prepared
+        for _ in range(trials or opened.study.search.trials or 0):
+            claimed = claim(opened, place.worker)
+            assert isinstance(claimed, Claimed), claimed
+            run_trial(opened, claimed, data, place, cancelled=lambda: False)
+        return opened
+
+    return make
+
+
+@pytest.fixture
+def run(place: Place, tmp_path: Path) -> Run:
+    """Finalize a study in this process; the bundle is `tmp_path / out`."""
+
+    def make(opened: OpenStudy, out: str = "out.denoiser", **request: Any) -> Finalized:
+        wanted = Request(
+            **{"workers": 1, "seeds": 2, "device": "cpu", "threads": 1, **request},
+            out=tmp_path / out,
+        )
+        result, written = finalize(opened, wanted, place.settings, tell=lambda _: None)
+        assert written == tmp_path / out
+        return result
+
+    return make
