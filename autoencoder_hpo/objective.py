@@ -39,7 +39,7 @@ from autoencoder_hpo.pictures import save_picture
 from autoencoder_hpo.probes import choose_probes
 from autoencoder_hpo.provenance import cpu_name, git_state, versions
 from autoencoder_hpo.reports import Reporter
-from autoencoder_hpo.search import Judge, is_rung
+from autoencoder_hpo.search import is_rung
 from autoencoder_hpo.seeds import seed_for
 from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.showcase import NO_PICTURES, Shown, note_failure, show_trial
@@ -51,13 +51,12 @@ from autoencoder_hpo.training.loop import Cancelled, EpochResult, Training, stal
 from autoencoder_hpo.training.precision import choose_precision
 from autoencoder_hpo.training.prepared import Prepared
 from autoencoder_hpo.training.steps import Steps, drive
+from autoencoder_hpo.verdicts import Verdicts
 
 log = logging.getLogger(__name__)
 
 SAVE_S = 2.0
 """Shorter epochs are saved only this often: a killed worker's successor trains so much again."""
-VERDICT_S = 5.0
-"""How long a rung waits for the database before the trial goes on unpruned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +162,7 @@ class TrialRun:
         self.reporter = reporter
         self.objective = opened.study.search.objective
         self.is_rung = is_rung(opened.study)
-        self.judge = Judge(opened, claimed.number)
+        self.verdicts = Verdicts(opened, claimed.number, reporter)
         self._values: dict[int, float] = {}
         self.attrs: dict[str, Any] = {}
         self.rows: dict[str, Any] = {}
@@ -178,7 +177,9 @@ class TrialRun:
         try:
             self.opened.storage.patiently(self._draw, cancelled)
             training = self._build()
-            outcome = (yield from self._train_epochs(training)) or self._finish(training)
+            with self.verdicts:
+                ended = yield from self._train_epochs(training)
+            outcome = ended or self._finish(training)
             self._record(training)
             if isinstance(outcome, Complete | Pruned):
                 self._show(training, outcome)
@@ -215,7 +216,8 @@ class TrialRun:
             seed=self.run["seed"],
             precision=self.run["precision"],
             best_by=self.objective,
-            cancelled=self._cancelled,
+            cancelled=lambda: self._cancelled() or self._falls_behind(self.verdicts.behind),
+            dropped=lambda: self._falls_behind(self.verdicts.awaited),
             save=lambda: self._save(training),
         )
         self._ended: Pruned | None = None
@@ -235,13 +237,26 @@ class TrialRun:
         self.opened.storage.rest()
         return training
 
-    def _train_epochs(self, training: Training | FoldedTraining) -> Steps[Outcome | None]:
+    def _train_epochs(self, training: Training | FoldedTraining) -> Steps[Pruned | None]:
         """The epochs that are left; None when all of them were trained."""
+        try:
+            yield from self._train_on(training)
+        except Cancelled:
+            if not self._falls_behind(self.verdicts.behind):
+                raise
+        if self._falls_behind(self.verdicts.awaited):
+            kind, last = self.opened.study.search.pruner.kind, len(training.history)
+            self._ended = Pruned(f"unpromising after epoch {last} ({kind} pruner)")
+        if self._ended is not None:
+            self._save(training)  # should the database be away, the verdict is not lost
+        return self._ended
+
+    def _train_on(self, training: Training | FoldedTraining) -> Steps[None]:
         started, saved = time.monotonic(), -math.inf
         while self._ended is None and not self._has_stalled(training):
             result = yield from training.advance()
             if result is None:
-                return None
+                return
             now = time.monotonic()
             self.seconds += now - started
             started = now
@@ -250,42 +265,27 @@ class TrialRun:
                 self._save(training)
                 saved = now
             self._ended = self._judge(result)
-        if self._ended is not None:
-            self._save(training)  # should the database be away, the verdict is not lost
-        return self._ended
+
+    def _falls_behind(self, verdict: Callable[[], bool]) -> bool:
+        """What the pruner says of a trial that has not ended anyhow."""
+        return self._ended is None and verdict()
 
     def _has_stalled(self, training: Training | FoldedTraining) -> bool:
         patience = self.config.early_stopping
         return bool(patience and stalled(training.history, patience, self.objective))
 
     def _judge(self, result: EpochResult) -> Pruned | None:
-        """Report the epoch; an outcome when it was the trial's last."""
-        if not _finite(result):
+        """Report the epoch, and ask the pruner; an outcome when it was the trial's last."""
+        if not result.finite:
             return Pruned(f"the loss was not finite in epoch {result.epoch}", infeasible=True)
         self._report([result])
-        if self.is_rung(result.epoch) and self._falls_behind():
-            kind = self.opened.study.search.pruner.kind
-            return Pruned(f"unpromising after epoch {result.epoch} ({kind} pruner)")
+        if self.is_rung(result.epoch):
+            self.verdicts.ask(self._values)
         return None
-
-    def _falls_behind(self) -> bool:
-        """What the pruner says; while the database is away, a trial goes on."""
-        if not self.reporter.told(VERDICT_S):
-            return False
-        try:
-            complete = self.reporter.standing.complete
-            return self.judge.falls_behind(self._values, complete=complete)
-        except Exception as error:
-            if not is_outage(error):
-                raise
-            self.opened.storage.outages.saw()
-            return False
-        finally:
-            self.opened.storage.rest()
 
     def _report(self, results: Sequence[EpochResult]) -> None:
         for result in results:
-            if _finite(result):
+            if result.finite:
                 value = self._values[result.epoch] = getattr(result, self.objective)
                 self.reporter.epoch(result.epoch, value, result.val_psnr)
 
@@ -298,7 +298,7 @@ class TrialRun:
 
     def _record(self, training: Training | FoldedTraining) -> None:
         """What complete and pruned trials keep: curve, size, cost, and the best epoch's PSNR."""
-        history = [asdict(result) for result in training.history if _finite(result)]
+        history = [asdict(result) for result in training.history if result.finite]
         self.attrs |= {
             "parameters": training.parameters,
             "seconds": round(self.seconds, 3),
@@ -462,10 +462,6 @@ def _reasons(outcome: Outcome) -> dict[str, str]:
         case Failed(reason, trace):
             return {REASON: reason, "traceback": trace}
     return {}
-
-
-def _finite(result: EpochResult) -> bool:
-    return math.isfinite(result.train_loss) and math.isfinite(result.val_mse)
 
 
 def _first_line(error: BaseException) -> str:

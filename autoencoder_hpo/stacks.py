@@ -25,8 +25,9 @@ Stacking = int | Literal["auto"]
 MOST = 64
 PAYS = 1.1
 """Twice the models must train this many times as many images a second, or there are enough."""
-ALONE = 10
-"""The first trials of a study choose their shapes freely: samplers know nothing before them."""
+ALONE, ALONE_SHARE = 20, 1 / 3
+"""So many trials of a study, and at least this part of its budget, come first and choose their
+shapes freely: a search that sees few shapes early ends worse (docs/speed.md)."""
 FILLINGS = 1
 """How many times its size a stack may have had in all, when others take the places of trials that
 ended early. Twice is little faster (docs/speed.md), and leaves the sampler fewer shapes."""
@@ -77,7 +78,7 @@ class Stacker:
 
         on_gpu = place.device.type == "cuda"
         pays = on_gpu or isinstance(self.wish, int)  # on a core it never did: docs/speed.md
-        if self.wish == 1 or not pays or claimed.number < ALONE:
+        if self.wish == 1 or not pays or claimed.number < _free(opened):
             return [drive(steps(claimed), GraphedSteps() if on_gpu else one_by_one)]
         join = others if isinstance(opened.study.search.sampler, FREE) else lambda _: ()
         return drive(together([steps(claimed)], join), GraphedSteps() if on_gpu else StackedSteps())
@@ -90,6 +91,11 @@ class Stacker:
             self._sizes[shape] = best_size(task, first.lane)
             log.info("%d models like %s train at once", self._sizes[shape], shape)
         return self._sizes[shape]
+
+
+def _free(opened: OpenStudy) -> int:
+    """How many trials of a study go alone before the first stack."""
+    return max(ALONE, int(ALONE_SHARE * (opened.study.search.trials or 0)))
 
 
 def _another(opened: OpenStudy, claimed: Claimed, worker: str) -> Claimed | None:

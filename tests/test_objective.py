@@ -1,5 +1,6 @@
 """One trial, start to finish: what it stores, how it ends, and how it goes on after a stop."""
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from autoencoder_hpo.objective import (
 )
 from autoencoder_hpo.training.loop import EpochResult, Training
 from autoencoder_hpo.training.steps import Steps
+from autoencoder_hpo.verdicts import Verdicts
 
 DROPPY = {
     "kind": "mlp",
@@ -289,6 +291,51 @@ def test_the_pruner_ends_a_trial_that_falls_behind(create: Create, place: Place)
     assert pruned, states
     assert not pruned[0].infeasible
     assert "(median pruner)" in pruned[0].reason
+
+
+def last_one_pruned(create: Create, place: Place, name: str) -> FrozenTrial:
+    """Of two trials of which the sampler makes the second one worse."""
+    opened = create(
+        name=name,
+        search={
+            "pruner": {"kind": "median", "startup_trials": 1, "warmup_epochs": 1},
+            "sampler": {"kind": "grid"},
+            "trials": 2,
+        },
+        trial={
+            "optimizer": {"kind": "adam", "learning_rate": [1e-2, 1e-7]},
+            "model": {"kind": "mlp", "depth": 1, "width": 16, "latent": 8},
+        },
+    )
+    run_one(opened, place)
+    assert isinstance(run_one(opened, place), Pruned)
+    return opened.trials()[-1]
+
+
+def test_an_epoch_trained_before_a_late_verdict_is_dropped(
+    create: Create, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A trial ends at the same epoch however slow the database is."""
+    at_once = last_one_pruned(create, place, "at-once")
+    trained = threading.Event()
+    validate, falls_behind = Training._validate, Verdicts._falls_behind
+
+    def validated(training: Training) -> tuple[float, float]:
+        scores = validate(training)
+        if training.history:  # the epoch after the rung
+            trained.set()
+        return scores
+
+    def late(verdicts: Verdicts, values: dict[int, float]) -> bool:
+        assert trained.wait(30)
+        return falls_behind(verdicts, values)
+
+    monkeypatch.setattr(Training, "_validate", validated)
+    monkeypatch.setattr(Verdicts, "_falls_behind", late)
+    too_late = last_one_pruned(create, place, "late")
+    assert curve(too_late) == curve(at_once) == list(too_late.intermediate_values.values())
+    reasons = {trial.user_attrs["reason"] for trial in (at_once, too_late)}
+    assert reasons == {"unpromising after epoch 1 (median pruner)"}
 
 
 def test_early_stopping_ends_a_complete_trial(create: Create, place: Place) -> None:

@@ -31,6 +31,7 @@ WIDE = {
 @pytest.fixture(autouse=True)
 def _from_the_first_trial(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stacks, "ALONE", 0)
+    monkeypatch.setattr(stacks, "ALONE_SHARE", 0)
 
 
 def run(
@@ -141,6 +142,14 @@ def test_the_first_trials_choose_their_shapes_freely(
     monkeypatch.setattr(stacks, "ALONE", 2)
     opened = create(search={"trials": 5}, **WIDE)
     assert [len(run(opened, place, 3)) for _ in range(3)] == [1, 1, 3]
+
+
+def test_a_part_of_the_budget_goes_alone(
+    create: Create, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stacks, "ALONE_SHARE", 1 / 3)
+    opened = create(search={"trials": 9}, **WIDE)
+    assert [len(run(opened, place, 3)) for _ in range(5)] == [1, 1, 1, 3, 3]
 
 
 def test_cells_of_a_grid_stay_as_they_are(create: Create, place: Place) -> None:

@@ -14,16 +14,21 @@ VERSION = 4
 
 
 def save_checkpoint(path: Path, state: dict[str, Any], *, config: dict[str, Any]) -> None:
-    """Write beside the name, then rename: a reader finds the old state or the new one.
-
-    `config` says what the state belongs to. Raises OSError where the disk does.
-    """
+    """Keep the state; `config` says what it belongs to. Raises OSError where the disk does."""
     whole = io.BytesIO()  # torch raises RuntimeError, not OSError, when a disk is full
     torch.save({"version": VERSION, "config": config, "state": state}, whole)
+    write_whole(path, whole.getbuffer())
+
+
+def write_whole(path: Path, content: bytes | memoryview) -> None:
+    """Write beside the name, then rename: a reader finds the old content or the new.
+
+    Raises OSError where the disk does.
+    """
     beside = path.with_name(path.name + ".part")
     try:
         with beside.open("wb") as file:
-            file.write(whole.getbuffer())
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)

@@ -24,7 +24,7 @@ MIDWAY_S = 60.0
 
 
 class Cancelled(Exception):
-    """Training was asked to stop within an epoch, which is dropped."""
+    """Training was asked to stop; the epoch that was not over is dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,10 @@ class EpochResult:
     val_psnr: float
     learning_rate: float
 
+    @property
+    def finite(self) -> bool:
+        return math.isfinite(self.train_loss) and math.isfinite(self.val_mse)
+
 
 class Training:
     """One model being trained. Iterate to train: every epoch yields its result.
@@ -47,8 +51,9 @@ class Training:
     anew for every epoch from (seed, epoch), so that a training that goes on from a state has the
     curve of one that was never stopped, on the same device with the same number of threads.
 
-    Raises `Cancelled` between two steps when `cancelled()` says so. In an epoch longer than
-    `MIDWAY_S`, `save` is called between two steps: the state then holds the part of the epoch.
+    Raises `Cancelled` between two steps when `cancelled()` says so, and at the end of an epoch when
+    `dropped()` does. In an epoch longer than `MIDWAY_S`, `save` is called between two steps: the
+    state then holds the part of the epoch.
     """
 
     def __init__(
@@ -61,6 +66,7 @@ class Training:
         precision: Precision = "float32",
         best_by: BestBy = "val_mse",
         cancelled: Callable[[], bool] = lambda: False,
+        dropped: Callable[[], bool] = lambda: False,
         save: Callable[[], None] = lambda: None,
     ) -> None:
         self.config = config
@@ -68,6 +74,7 @@ class Training:
         self.seed = seed
         self.best_by = best_by
         self.cancelled = cancelled
+        self.dropped = dropped
         self.save = save
         self.epochs = config.epochs or task.epochs
         self.model = _initialized(config, data, seed).to(data.device)
@@ -121,6 +128,8 @@ class Training:
         """One more epoch, added to the history."""
         train_loss, lr = yield from self._train()
         val_mse, val_psnr = self._validate()
+        if self.dropped():
+            raise Cancelled
         result = EpochResult(len(self.history) + 1, train_loss, val_mse, val_psnr, lr)
         self.history.append(result)
         return result

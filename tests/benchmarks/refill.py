@@ -63,7 +63,7 @@ def main() -> None:
     given = options.parse_args()
     os.environ["TZ"] = "UTC"
     torch.set_num_threads(1)
-    stacks.ALONE = 0
+    stacks.ALONE, stacks.ALONE_SHARE = 0, 0
     folder = Path(tempfile.mkdtemp(prefix="hpo-refill-"))
     settings = Settings(home=folder / "home", storage=None, password_file=None, data=None)
     url = start_embedded(folder / "data")

@@ -26,7 +26,7 @@ DOCS = HERE.parent.parent / "docs"
 FIGURES = DOCS / "speed"
 BENCHMARKS = (
     "throughput", "search", "overhead", "scaling", "threads", "start", "memory", "stacking",
-    "refill", "stacked_search", "halving", "gpu",
+    "refill", "stacked_search", "schedules", "halving", "gpu",
 )  # fmt: skip
 MARKS = (
     ("CPU, one core each, geometric mean; nowhere slower", "≥ 2× the plain style", "throughput",
@@ -159,7 +159,7 @@ def draw_stacked(curves: dict[str, list[list[float]]], path: Path) -> None:
     import matplotlib.pyplot as plt
 
     figure, axis = plt.subplots(figsize=(6, 3.2), layout="constrained")
-    for side, color in (("alone", "#555555"), ("stacked", "#1f5fbf")):
+    for side, color in (("alone", "#555555"), ("workers", "#c07a1f"), ("stacked", "#1f5fbf")):
         columns = list(zip(*curves[side], strict=True))
         after = range(1, len(columns) + 1)
         axis.plot(after, [statistics.median(column) for column in columns], color, label=side)

@@ -2,9 +2,10 @@
 
     python tests/benchmarks/stacked_search.py [--seeds 5] [--trials 32] [--stack 4] [--out FOLDER]
 
-The space of search.py on 1,000 real Fashion-MNIST images, for each seed once with one trial at a time and once
-with stacks, side by side on a core each. Compared is the best validation MSE after so many trials
-in the order in which they ended; how long they take does not count here.
+The space of search.py on 1,000 real Fashion-MNIST images, for each seed with one trial at a time, with
+stacks, and with as many workers as a stack has trials: these, too, learn nothing of each other
+while they train. Compared is the best validation MSE after so many trials in the order in which
+they ended; how long they take does not count here.
 """
 
 import os
@@ -29,25 +30,29 @@ IMAGES = {"dataset": "fashion_mnist", "train": 1000, "validation": 500}
 
 
 def searches(given: Any, seed: int, folder: Path) -> dict[str, list[float]]:
-    """Best MSE after each trial that was trained to its end or pruned, alone and stacked."""
+    """Best MSE after each trial that was trained to its end or pruned, for each side."""
     url = start_embedded(folder / f"data-{seed}")
     running = {}
-    for core, (side, stack) in enumerate({"alone": 1, "stacked": given.stack}.items()):
+    sides = {"alone": (1, 1), "stacked": (1, given.stack), "workers": (given.stack, 1)}
+    cores = sorted(os.sched_getaffinity(0))
+    for side, (workers, stack) in sides.items():
+        core = cores if side == "workers" else [cores[list(sides).index(side) % len(cores)]]
         name = f"{side}-{seed}"
         file = folder / f"{name}.yaml"
         content = study(name, given.trials, given.epochs, seed)
         content["task"]["data"] = IMAGES
         file.write_text(yaml.safe_dump(content))
-        command = [sys.executable, "-m", "autoencoder_hpo", "run", str(file), "--workers", "1",
+        command = [sys.executable, "-m", "autoencoder_hpo", "run", str(file), "--workers", str(workers),
                    "--stack", str(stack), "--device", "cpu"]  # fmt: skip
         running[side] = subprocess.Popen(
             command,
             env={**os.environ, "AUTOENCODER_HPO_STORAGE": url,
                  "AUTOENCODER_HPO_HOME": str(folder / f"home-{side}")},
-            preexec_fn=lambda core=core: os.sched_setaffinity(0, [core % (os.cpu_count() or 1)]),
+            # A core for each, and so one thread; the workers have one each anyway.
+            preexec_fn=lambda core=core: os.sched_setaffinity(0, core),
             stdout=subprocess.DEVNULL,
         )  # fmt: skip
-    assert [process.wait() for process in running.values()] == [0, 0]
+    assert [process.wait() for process in running.values()] == [0] * len(running)
     return {
         side: [best for _, best in curve(url, f"{side}-{seed}", datetime(2000, 1, 1))]
         for side in running
@@ -69,11 +74,11 @@ def main() -> None:
     found = []
     for seed in range(given.seeds):
         found.append(searches(given, seed, folder))
-        last = {side: round(best[-1], 5) for side, best in found[-1].items()}
-        results.row({"seed": seed, **last, "ratio": round(last["stacked"] / last["alone"], 3)})
-    for count in (given.trials // 4, given.trials // 2, given.trials):
-        ratios = [one["stacked"][count - 1] / one["alone"][count - 1] for one in found]
-        results.sum_up(f"after {count} trials, best MSE stacked / alone", spread(ratios, 3))
+        results.row({"seed": seed, **{s: round(best[-1], 5) for s, best in found[-1].items()}})
+    for other in ("alone", "workers"):
+        for count in (given.trials // 2, given.trials):
+            ratios = [one["stacked"][count - 1] / one[other][count - 1] for one in found]
+            results.sum_up(f"after {count} trials, best MSE stacked / {other}", spread(ratios, 3))
     results.curves = {side: [one[side] for one in found] for side in found[0]}
     results.save()
 
