@@ -8,7 +8,8 @@ from typing import Any
 
 import torch
 
-from autoencoder_hpo.config import TrialConfig
+from autoencoder_hpo.baselines import affine_record
+from autoencoder_hpo.config import Corruption, TrialConfig
 from autoencoder_hpo.data.splits import SearchData, folds, load_search_data
 from autoencoder_hpo.errors import StudyError
 from autoencoder_hpo.ledger import OpenStudy
@@ -26,6 +27,8 @@ class Inputs:
 
     images: SearchData
     prepared: Sequence[Prepared]
+    corruption: Corruption | None
+    """The task's; None for pairs."""
 
 
 def load_inputs(file: StudyFile, settings: Settings, device: torch.device) -> Inputs:
@@ -41,11 +44,12 @@ def load_inputs(file: StudyFile, settings: Settings, device: torch.device) -> In
     make_directory(settings.datasets)
     images = load_search_data(task, base=base, datasets=settings.datasets)
     sets = folds(images, task.folds, task.seed)
-    return Inputs(images, [prepare(train, val, task, device) for train, val in sets])
+    prepared = [prepare(train, val, task, device) for train, val in sets]
+    return Inputs(images, prepared, task.corruption)
 
 
 def describe(inputs: Inputs) -> dict[str, Any]:
-    """What a study stores of its images, and the score of leaving them as they are."""
+    """What a study stores of its images, and what they score without a model."""
     noisy = noisy_scores(inputs.prepared)
     return {
         "uid": secrets.token_hex(4),
@@ -53,6 +57,7 @@ def describe(inputs: Inputs) -> dict[str, Any]:
         "counts": inputs.images.counts,
         "shape": list(inputs.images.shape),
         "noisy": {"mse": noisy.noisy_mse, "psnr": noisy.noisy_psnr, "ssim": noisy.noisy_ssim},
+        "affine": affine_record(inputs.prepared, inputs.corruption),
         "skipped": list(inputs.images.skipped),
     }
 

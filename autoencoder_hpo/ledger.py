@@ -75,7 +75,10 @@ class OpenStudy:
     file: StudyFile
     optuna: optuna.Study
     data: dict[str, Any]
-    """What its images are: hash, counts, scores of the noisy ones. It never changes."""
+    """What its images are: hash, counts, scores of the noisy ones and of the affine filter.
+
+    It never changes; studies of version 0.1 lack `affine`.
+    """
 
     @property
     def name(self) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from autoencoder_hpo.screens import count_line, db, gain
+from autoencoder_hpo.screens import BELOW_AFFINE, count_line, db, gain, verdict
 
 OUTCOMES = {
     "complete": "**{psnr}**, {gain} against the noisy input ({noisy}), best in epoch {best_epoch}",
@@ -55,13 +55,18 @@ def reached(record: Mapping[str, Any]) -> float | None:
 
 def study_note(summary: Mapping[str, Any], description: str, pictures: Sequence[str] = ()) -> str:
     """A study's note, from `status.summary`, and pictures as for a trial."""
-    best, noisy = summary["best"], summary["noisy"]
+    best, noisy, affine = summary["best"], summary["noisy"], summary.get("affine")
     lines = [one_line(description)] if description else []
     lines.append(f"**{summary['state']}**: {count_line(summary['counts'], summary['budget'])}")
     if summary["halted"]:
         kind, reason = summary["halted"]["kind"], summary["halted"]["reason"]
         lines.append(f"**{kind.capitalize()}:** {one_line(reason)}")
+    if BELOW_AFFINE in verdict(summary):
+        lines.append(f"**Below the affine filter:** {BELOW_AFFINE}")
     scores = [("noisy input", f"{db(noisy['psnr'])}")]
+    if affine is not None:
+        over = gain(affine["psnr"] - noisy["psnr"])
+        scores.append(("affine filter", f"{db(affine['psnr'])} ({over})"))
     if best:
         scores.append(
             (

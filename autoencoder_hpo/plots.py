@@ -1,6 +1,6 @@
 """A study's plots for the dashboard, as plotly figures in JSON."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from autoencoder_hpo.notes import reached
@@ -11,8 +11,10 @@ TEMPLATE = {
 }
 
 
-def history(records: Sequence[dict[str, Any]], noisy_psnr: float | None) -> dict[str, Any]:
-    """PSNR of every trial, the best so far, and the noisy input as a line to beat."""
+def history(
+    records: Sequence[dict[str, Any]], noisy_psnr: float | None, affine_psnr: float | None = None
+) -> dict[str, Any]:
+    """PSNR of every trial, the best so far, and what is to be beaten as lines."""
     complete = [r for r in records if r["state"] == "complete"]
     best, so_far = float("-inf"), []
     for record in complete:
@@ -30,10 +32,13 @@ def history(records: Sequence[dict[str, Any]], noisy_psnr: float | None) -> dict
             "line": {"shape": "hv"},
         },
     ]
-    return _figure("Validation PSNR of the trials", "trial", traces, noisy_psnr)
+    levels = {"noisy input": noisy_psnr, "affine filter": affine_psnr}
+    return _figure("Validation PSNR of the trials", "trial", traces, levels)
 
 
-def sizes(records: Sequence[dict[str, Any]], noisy_psnr: float | None) -> dict[str, Any]:
+def sizes(
+    records: Sequence[dict[str, Any]], noisy_psnr: float | None, affine_psnr: float | None = None
+) -> dict[str, Any]:
     """PSNR against the number of parameters: what a larger model buys."""
     complete = [r for r in records if r["state"] == "complete"]
     kinds = sorted({r["config"]["model"]["kind"] for r in complete})
@@ -41,7 +46,8 @@ def sizes(records: Sequence[dict[str, Any]], noisy_psnr: float | None) -> dict[s
         _points(kind, [r for r in complete if r["config"]["model"]["kind"] == kind], "parameters")
         for kind in kinds
     ]
-    figure = _figure("Validation PSNR against size", "parameters", traces, noisy_psnr)
+    levels = {"noisy input": noisy_psnr, "affine filter": affine_psnr}
+    figure = _figure("Validation PSNR against size", "parameters", traces, levels)
     figure["layout"]["xaxis"]["type"] = "log"
     return figure
 
@@ -62,7 +68,7 @@ def _points(
 
 
 def _figure(
-    title: str, across: str, traces: list[dict[str, Any]], noisy_psnr: float | None
+    title: str, across: str, traces: list[dict[str, Any]], levels: Mapping[str, float | None]
 ) -> dict[str, Any]:
     layout: dict[str, Any] = {
         **TEMPLATE,
@@ -70,30 +76,35 @@ def _figure(
         "xaxis": {"title": {"text": across}},
         "yaxis": {"title": {"text": "dB"}},
     }
-    if noisy_psnr is not None:
-        layout["shapes"] = [
-            {
-                "type": "line",
-                "xref": "paper",
-                "x0": 0,
-                "x1": 1,
-                "y0": noisy_psnr,
-                "y1": noisy_psnr,
-                "line": {"dash": "dash", "color": "grey"},
-            }
-        ]
-        layout["annotations"] = [
-            {
-                "xref": "paper",
-                "x": 0,
-                "xanchor": "left",
-                "y": noisy_psnr,
-                "yanchor": "bottom",
-                "text": f"noisy input {noisy_psnr:.2f} dB",
-                "showarrow": False,
-            }
-        ]
+    known = {name: psnr for name, psnr in levels.items() if psnr is not None}
+    if known:
+        layout["shapes"] = [_line(psnr) for psnr in known.values()]
+        layout["annotations"] = [_label(name, psnr) for name, psnr in known.items()]
     return {"data": traces, "layout": layout}
+
+
+def _line(psnr: float) -> dict[str, Any]:
+    return {
+        "type": "line",
+        "xref": "paper",
+        "x0": 0,
+        "x1": 1,
+        "y0": psnr,
+        "y1": psnr,
+        "line": {"dash": "dash", "color": "grey"},
+    }
+
+
+def _label(name: str, psnr: float) -> dict[str, Any]:
+    return {
+        "xref": "paper",
+        "x": 0,
+        "xanchor": "left",
+        "y": psnr,
+        "yanchor": "bottom",
+        "text": f"{name} {psnr:.2f} dB",
+        "showarrow": False,
+    }
 
 
 def _rounded(value: float | None) -> float | None:

@@ -1,6 +1,7 @@
 """What a terminal shows: rich tables of the values in `status`."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import yaml
@@ -17,6 +18,11 @@ COLORS = {
     "paused": "yellow",
     "timed out": "yellow",
 }
+BELOW_AFFINE = (
+    "The best trial does not beat the affine filter: a fixed weighted sum of pixels, which takes "
+    "seconds to compute and no training, restores these images better. More epochs, a higher "
+    "learning rate, wider models or skip connections (unet) may change that."
+)
 
 
 def db(value: float | None) -> str:
@@ -25,6 +31,10 @@ def db(value: float | None) -> str:
 
 def gain(value: float | None) -> str:
     return "–" if value is None else f"{value:+.2f} dB"
+
+
+def ahead(value: float, of: str) -> str:
+    return f"{gain(value)} over {of}" if value >= 0 else f"{db(-value)} below {of}"
 
 
 def mse(value: float | None) -> str:
@@ -121,18 +131,37 @@ def summary_screen(summary: dict[str, Any]) -> RenderableType:
     if summary["seconds_left"]:
         lines.append(Text(f"{duration(summary['seconds_left'])} left"))
     lines.append(scores_table(summary))
+    lines += [Text(line) for line in verdict(summary)]
     return Group(*lines)
 
 
+def verdict(summary: Mapping[str, Any]) -> list[str]:
+    """What the best denoiser is worth, and a warning where a formula does better."""
+    best = summary["best"]
+    if best is None or best["psnr_gain"] is None:
+        return []
+    found = [ahead(best["psnr_gain"], "the noisy input")]
+    affine_gain = best.get("affine_gain")
+    if affine_gain is not None:
+        found.append(ahead(affine_gain, "the affine filter"))
+    line = f"best {db(best['val_psnr'])} ({', '.join(found)})"
+    return [line, BELOW_AFFINE] if affine_gain is not None and affine_gain < 0 else [line]
+
+
 def scores_table(summary: dict[str, Any]) -> Table:
-    """Validation scores of the noisy input and of the best denoiser."""
-    noisy, best = summary["noisy"], summary["best"]
+    """Validation scores of the noisy input, the affine filter and the best denoiser."""
+    noisy, affine, best = summary["noisy"], summary.get("affine"), summary["best"]
     table = Table(header_style="bold")
     table.add_column("validation images")
     for name in ("MSE", "PSNR", "SSIM", "gain", "parameters"):
         table.add_column(name, justify="right")
     if noisy["psnr"] is not None:
         table.add_row("noisy input", mse(noisy["mse"]), db(noisy["psnr"]), ssim(noisy["ssim"]))
+    if affine is not None:
+        over = gain(affine["psnr"] - noisy["psnr"])
+        table.add_row(
+            "affine filter", mse(affine["mse"]), db(affine["psnr"]), ssim(affine["ssim"]), over
+        )
     if best is None:
         table.add_row("best denoiser", "none yet")
     else:

@@ -152,9 +152,9 @@ def _show_study(
     turn: int,
 ) -> None:
     records = [trial_record(trial) for trial in finished]
-    noisy = opened.data["noisy"]["psnr"]
-    _write_plot(opened, HISTORY_PLOT, plots.history(records, noisy))
-    _write_plot(opened, SIZES_PLOT, plots.sizes(records, noisy))
+    noisy, affine = opened.data["noisy"]["psnr"], (opened.data.get("affine") or {}).get("psnr")
+    _write_plot(opened, HISTORY_PLOT, plots.history(records, noisy, affine))
+    _write_plot(opened, SIZES_PLOT, plots.sizes(records, noisy, affine))
     pictures = []
     try:
         # Another address each time: a page fetches it anew.

@@ -22,11 +22,12 @@ State = Literal["new", "running", "waiting", "done", "timed out", "paused", "sto
 
 
 def summary(opened: OpenStudy) -> dict[str, Any]:
-    """The study in one mapping: study, state, counts, budget, best and the noisy input's score."""
+    """The study in one mapping: study, state, counts, budget, best and what it has to beat."""
     trials, attrs = opened.trials(), opened.attrs()
     counts, budget, halt = count(trials), Budget(**attrs[BUDGET]), halt_of(attrs)
     left = seconds_left(opened, attrs)
     best = best_of(trials, opened.study.search.objective)
+    affine = opened.data.get("affine")
     return {
         "study": opened.name,
         "state": _state(counts, budget, halt, left),
@@ -36,8 +37,9 @@ def summary(opened: OpenStudy) -> dict[str, Any]:
         "seconds_left": None if left is None else max(0.0, left),
         "objective": opened.study.search.objective,
         "noisy": opened.data["noisy"],
+        "affine": affine,
         "images": opened.data["counts"],
-        "best": None if best is None else best_record(best),
+        "best": None if best is None else best_record(best, affine),
     }
 
 
@@ -53,7 +55,8 @@ def _state(counts: Counts, budget: Budget, halt: Halt | None, left: float | None
     return "waiting" if counts.finished or counts.failed else "new"
 
 
-def best_record(trial: FrozenTrial) -> dict[str, Any]:
+def best_record(trial: FrozenTrial, affine: dict[str, Any] | None) -> dict[str, Any]:
+    """`affine_gain`: val_psnr over that of the affine filter, in dB; None where that is unknown."""
     scores = trial.user_attrs["scores"]
     return {
         "number": trial.number,
@@ -63,6 +66,7 @@ def best_record(trial: FrozenTrial) -> dict[str, Any]:
         "noisy_mse": scores["noisy_mse"],
         "noisy_psnr": scores["noisy_psnr"],
         "psnr_gain": scores["psnr_gain"],
+        "affine_gain": None if affine is None else scores["val_psnr"] - affine["psnr"],
         "parameters": trial.user_attrs["parameters"],
         "seconds": trial.user_attrs["seconds"],
         "epoch": trial.user_attrs["best_epoch"],

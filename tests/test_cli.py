@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import optuna_dashboard
 import pytest
 import sqlalchemy
 import torch
@@ -15,15 +16,20 @@ from optuna.trial import TrialState
 from PIL import Image
 from support import Create, Ended, inputs_of, study_text, trial_of
 
+from autoencoder_hpo.artifacts import open_store
 from autoencoder_hpo.claims import Claimed, claim
-from autoencoder_hpo.ledger import Halt, OpenStudy, halt_study
+from autoencoder_hpo.dashboard.view import study_facts
+from autoencoder_hpo.ledger import Halt, OpenStudy, halt_study, open_study
 from autoencoder_hpo.objective import Place, run_trial
+from autoencoder_hpo.probes import choose_probes
+from autoencoder_hpo.showcase import refresh
 from autoencoder_hpo.storage import Storage
 
 Call = Callable[..., Ended]
 COMMANDS = [
     "run", "check", "create", "resume", "worker", "list", "status", "best", "show", "delete",
-    "export", "import", "doctor", "schema", "pause", "stop", "reproduce", "dashboard", "migrate",
+    "export", "import", "doctor", "schema", "pause", "stop", "reproduce", "finalize", "dashboard",
+    "migrate",
 ]  # fmt: skip
 
 
@@ -105,6 +111,40 @@ def test_status_list_best_and_show_read_well(call: Call, trained: OpenStudy) -> 
     assert "val psnr" in call("show", "tiny", "0").good()
     assert "it broke" in call("show", "tiny", "1").good()
     assert json.loads(call("show", "tiny", "1", "--json").good())["reason"] == "it broke"
+
+
+def test_status_sets_the_best_beside_the_affine_filter(call: Call, trained: OpenStudy) -> None:
+    """Three epochs of a tiny network are worse than a formula, and that is said."""
+    values = json.loads(call("status", "tiny", "--json").good())
+    affine, best = values["affine"], values["best"]
+    assert affine["psnr"] > values["noisy"]["psnr"]
+    assert affine["sees"] == "the whole image"
+    assert best["affine_gain"] == pytest.approx(best["val_psnr"] - affine["psnr"])
+    assert best["affine_gain"] < 0
+    status = " ".join(call("status", "tiny").good().split())
+    assert f"│ affine filter │ {affine['mse']:.5f} │ {affine['psnr']:.2f} dB" in status
+    assert f"{-best['affine_gain']:.2f} dB below the affine filter)" in status
+    assert "The best trial does not beat the affine filter" in status
+
+
+def test_a_study_of_an_older_version_is_shown_without_the_affine_filter(
+    call: Call, trained: OpenStudy, place: Place
+) -> None:
+    data = {key: value for key, value in trained.data.items() if key != "affine"}
+    trained.set_attrs(data=data)
+    values = json.loads(call("status", "tiny", "--json").good())
+    assert values["affine"] is None
+    assert values["best"]["affine_gain"] is None
+    status = call("status", "tiny").good()
+    assert "below the noisy input)" in status
+    assert "affine" not in status
+    assert "tiny" in call("list").good()
+    call("best", "tiny").good()
+    older = open_study(trained.storage, "tiny")
+    inputs = inputs_of(older.file, place.settings).prepared
+    refresh(older, store=open_store(place.settings), probes=choose_probes(inputs[0]), last=True)
+    assert "affine" not in optuna_dashboard.get_note(older.optuna)
+    assert study_facts(older.attrs())["images, train"] == 200
 
 
 def test_an_empty_database_says_what_to_do(call: Call) -> None:

@@ -64,6 +64,7 @@ def test_a_study_knows_its_images_and_what_leaving_them_noisy_scores(settings: S
     assert known["counts"]["validation"] == 64
     assert known["shape"] == [1, 8, 8]
     assert len(known["hash"]) == 64
+    assert known["affine"]["psnr"] > known["noisy"]["psnr"] + 2
     assert 14 < known["noisy"]["psnr"] < 18  # sigma 0.2 is 13.98 dB, and clipping helps
     assert describe(inputs_of(study_file(), settings))["hash"] == known["hash"]
 

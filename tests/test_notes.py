@@ -69,6 +69,32 @@ def test_a_studys_note() -> None:
     assert "**Stopped:** ten failures" in stopped
 
 
+def test_a_studys_note_names_the_affine_filter_and_warns_below_it() -> None:
+    best = {"number": 2, "val_psnr": 19.5, "psnr_gain": 3.5, "parameters": 1000}
+    summary = {
+        "state": "running",
+        "halted": None,
+        "counts": {"complete": 3, "pruned": 1, "failed": 0, "running": 2, "waiting": 0},
+        "budget": {"trials": 25},
+        "noisy": {"psnr": 16.0},
+        "affine": {"psnr": 18.25},
+        "best": {**best, "affine_gain": 1.25},
+    }
+    note = study_note(summary, "")
+    assert "| affine filter | 18.25 dB (+2.25 dB) |" in note
+    assert "Below" not in note
+    below = study_note({**summary, "best": {**best, "affine_gain": -0.5}}, "")
+    assert "**Below the affine filter:** The best trial does not beat" in below
+
+
+def test_the_affine_filter_is_a_line_in_the_plots() -> None:
+    for drawn in (history([RECORD], 15.97, 18.2), sizes([RECORD], 15.97, 18.2)):
+        assert [line["y0"] for line in drawn["layout"]["shapes"]] == [15.97, 18.2]
+        labels = [label["text"] for label in drawn["layout"]["annotations"]]
+        assert labels == ["noisy input 15.97 dB", "affine filter 18.20 dB"]
+    assert len(history([RECORD], 15.97)["layout"]["shapes"]) == 1
+
+
 def test_plots_leave_out_what_is_not_known() -> None:
     failed = {**RECORD, "number": 4, "state": "fail", "scores": None, "history": None}
     pruned = {**RECORD, "number": 5, "state": "pruned", "scores": None}

@@ -60,6 +60,34 @@ def test_the_summary_sets_the_best_beside_the_noisy_input() -> None:
     assert "8,265" in text
 
 
+AFFINE = {"mse": 0.02, "psnr": 17.5, "ssim": 0.91, "sees": "the whole image", "images": 9}
+
+
+def test_the_summary_sets_the_best_beside_the_affine_filter() -> None:
+    best = {**VIEW["best"], "affine_gain": 1.34}
+    text = shown(summary_screen({**VIEW, "affine": AFFINE, "best": best}))
+    (row,) = [line for line in text.splitlines() if "affine filter" in line and "│" in line]
+    assert [cell.strip() for cell in row.split("│")[1:6]] == [
+        "affine filter", "0.02000", "17.50 dB", "0.910", "+1.43 dB",
+    ]  # fmt: skip
+    line = "best 18.84 dB (+2.77 dB over the noisy input, +1.34 dB over the affine filter)"
+    assert line in text
+    assert "does not beat" not in text
+
+
+def test_a_best_trial_below_the_affine_filter_is_said_in_words() -> None:
+    best = {**VIEW["best"], "affine_gain": -0.66}
+    text = " ".join(shown(summary_screen({**VIEW, "affine": AFFINE, "best": best})).split())
+    assert "(+2.77 dB over the noisy input, 0.66 dB below the affine filter)" in text
+    assert "The best trial does not beat the affine filter: a fixed weighted sum" in text
+
+
+def test_a_study_of_an_older_version_has_no_affine_filter() -> None:
+    text = shown(summary_screen(VIEW))
+    assert "best 18.84 dB (+2.77 dB over the noisy input)" in text
+    assert "affine" not in text
+
+
 def test_without_noise_there_is_no_noisy_row() -> None:
     nothing = {"mse": None, "psnr": None, "ssim": None}
     best = {**VIEW["best"], "psnr_gain": None}

@@ -175,10 +175,12 @@ def test_the_study_shows_its_best_trials_on_the_same_crops(create: Create, place
     assert set(plots) == {"psnr-of-trials", "psnr-against-size"}
     history = json.loads(plots["psnr-of-trials"])
     noisy = opened.data["noisy"]["psnr"]
-    assert history["layout"]["shapes"][0]["y0"] == noisy
+    affine = opened.data["affine"]["psnr"]
+    assert [line["y0"] for line in history["layout"]["shapes"]] == [noisy, affine]
     assert history["data"][0]["x"] == [0, 1, 2]
     note = optuna_dashboard.get_note(opened.optuna)
     assert "3 of 4 trials" in note
+    assert f"| affine filter | {affine:.2f} dB" in note
     assert f"](/pictures/{gallery}.png?1)" in note
 
 

@@ -9,7 +9,7 @@ import time
 
 import typer
 
-from autoencoder_hpo.cli import files, manage, serve, work
+from autoencoder_hpo.cli import denoise, files, finalize, manage, serve, work
 from autoencoder_hpo.errors import AutoencoderHpoError
 
 app = typer.Typer(
@@ -37,6 +37,8 @@ for command in (
     work.resume,
     work.worker,
     work.reproduce,
+    finalize.finalize,
+    denoise.denoise,
     manage.list_,
     manage.status,
     manage.best,

@@ -80,6 +80,7 @@ def study_facts(attrs: dict[str, Any]) -> dict[str, Any]:
     facts = {
         "noisy input, PSNR (dB)": _rounded(data["noisy"]["psnr"]),
         "noisy input, MSE": data["noisy"]["mse"],
+        "affine filter, PSNR (dB)": _rounded((data.get("affine") or {}).get("psnr")),
         "budget, trials": budget["trials"],
         "budget, seconds": budget["timeout"],
         "halted": None if halt is None else f"{halt.kind}: {halt.reason}",

@@ -147,7 +147,7 @@ def test_a_frozen_worker_leaves_its_trial_to_another(
 ) -> None:
     """R5: longer than the grace period. One result, never two."""
     cli.environment["AUTOENCODER_HPO_GRACE"] = str(GRACE_S)
-    cli("create", cli.write(**merged(DROPPY, {"task": {"epochs": 120}})))
+    cli("create", cli.write(**merged(DROPPY, {"task": {"epochs": 60}})))
     frozen = worker(cli)
     until(lambda: any(trial.last_step for trial in trials_of(database, settings)))
     frozen.send_signal(signal.SIGSTOP)
@@ -159,7 +159,7 @@ def test_a_frozen_worker_leaves_its_trial_to_another(
 
     until(taken_over)
     frozen.send_signal(signal.SIGCONT)
-    said = [process.communicate(timeout=120) for process in (frozen, other)]
+    said = [process.communicate(timeout=300) for process in (frozen, other)]
     assert [frozen.returncode, other.returncode] == [0, 0], said
     assert "taken over by another worker; its result stands" in said[0][1]
     (trial,) = trials_of(database, settings)
