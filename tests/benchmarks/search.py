@@ -1,6 +1,6 @@
 """Seconds until the plain script's final best is reached, ours against the plain script.
 
-    python tests/benchmarks/search.py [--seeds 5] [--trials 10] [--epochs 4] [--out FOLDER]
+    python tests/benchmarks/search.py [--seeds 11] [--trials 10] [--epochs 4] [--out FOLDER]
 
 Two processes of plain_search.py, then two workers of ours, in turn for each seed: the same space,
 sampler, pruner, epochs and real Fashion-MNIST images, each from the start of the program on an
@@ -128,7 +128,7 @@ def _exists(url: str, name: str) -> bool:
 
 def main() -> None:
     options = parser(__doc__)
-    options.add_argument("--seeds", type=int, default=5)
+    options.add_argument("--seeds", type=int, default=11)
     options.add_argument("--trials", type=int, default=10)
     options.add_argument("--epochs", type=int, default=4)
     given = options.parse_args()
