@@ -19,24 +19,25 @@ LAYERS = [  # a module may import from the lines above its own, and from inside 
     "search",
     "claims",
     "inputs status reports",
+    "diagnosis",
     "showcase verdicts",
     "objective reproduce",
     "stacks",
     "worker",
     "watch",
     "fleet transfer",
-    "finalize",
+    "finalize report",
     "doctor dashboard",
     "cli",
 ]
 OWNERS = {  # the only places that may import a heavy library
     "optuna": "artifacts storage ledger search claims showcase objective status worker watch "
-    "transfer dashboard reproduce",
+    "transfer dashboard reproduce diagnosis report",
     "optuna_dashboard": "dashboard",
     "sqlalchemy": "outages connections storage ledger dashboard",
     "tenacity": "outages",
     "torch": "data models training baselines bundle denoise probes pictures showcase inputs objective "
-    "stacks worker fleet doctor reproduce finalize",
+    "stacks worker fleet doctor reproduce finalize diagnosis",
     "torchvision": "data denoise",
     "skimage": "training baselines denoise",
     "bm3d": "baselines",

@@ -1,0 +1,1 @@
+"""Why a study does not get better: findings, each with its numbers and a remedy."""

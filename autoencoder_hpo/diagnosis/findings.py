@@ -1,0 +1,59 @@
+"""What a diagnosis says: findings are values, which screens, reports and notes put into words."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from optuna.trial import FrozenTrial
+
+from autoencoder_hpo.ledger import OpenStudy
+from autoencoder_hpo.study import Study
+
+Sure = Literal["certain", "likely", "possible"]
+SURENESS: tuple[Sure, ...] = ("certain", "likely", "possible")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that holds a study back.
+
+    Attributes:
+        kind: what it is, as the docs name it: `underfitting`, `edge-of-range`.
+        about: `study`, or `trial 7`.
+        seen: what was seen, one sentence for a beginner, with its numbers and units.
+        figures: the numbers behind it.
+        remedy: what to do, one sentence.
+        change: the remedy as a line of the study file, path and value; None where it is none.
+    """
+
+    kind: str
+    about: str
+    seen: str
+    figures: Mapping[str, float | str]
+    sure: Sure
+    remedy: str
+    change: str | None = None
+
+    @property
+    def docs(self) -> str:
+        """Where the kind is explained."""
+        return f"docs/diagnosis.md#{self.kind}"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that a diagnosis looks at; nothing in it needs images, torch or the database again."""
+
+    study: Study
+    data: Mapping[str, Any]
+    """What the study stores of its images: counts, shape, noisy and affine scores."""
+    trials: Sequence[FrozenTrial]
+
+    @classmethod
+    def of(cls, opened: OpenStudy) -> "Facts":
+        return cls(opened.study, opened.data, opened.trials())
+
+
+def by_sureness(findings: Sequence[Finding]) -> list[Finding]:
+    """The surest first; those of the study before those of its trials."""
+    return sorted(findings, key=lambda f: (SURENESS.index(f.sure), f.about != "study"))
