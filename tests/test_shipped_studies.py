@@ -27,7 +27,13 @@ def parameter(file: StudyFile, name: str) -> Parameter:
 
 
 def test_the_studies_are_there() -> None:
-    assert [path.stem for path in PATHS] == ["fashion_mnist", "mnist_grid", "photos", "quickstart"]
+    assert [path.stem for path in PATHS] == [
+        "fashion_mnist",
+        "fashion_mnist_strong",
+        "mnist_grid",
+        "photos",
+        "quickstart",
+    ]
 
 
 @EVERY
@@ -72,6 +78,14 @@ def test_the_flagship_spans_three_models_and_two_decades_in_half_an_hour() -> No
     assert search.timeout is not None
     assert search.timeout <= 30 * 60
     assert search.start[0]["model"]["kind"] == "unet"
+
+
+def test_the_strong_noise_is_all_that_its_study_changes() -> None:
+    flagship, strong = shipped("fashion_mnist").study, shipped("fashion_mnist_strong").study
+    corruption = {"kind": "gaussian", "sigma": 0.5, "clip": True}
+    changed = flagship.task.model_dump() | {"corruption": corruption}
+    assert strong.task.model_dump() == changed
+    assert (strong.search, strong.trial) == (flagship.search, flagship.trial)
 
 
 def test_the_grid_has_twelve_cells() -> None:

@@ -18,6 +18,7 @@ STUDIES = Path(__file__).parent.parent / "studies"
 SHAPES = {
     "quickstart": (1, 8, 8),
     "fashion_mnist": (1, 28, 28),
+    "fashion_mnist_strong": (1, 28, 28),
     "mnist_grid": (1, 28, 28),
     "photos": (3, 48, 48),
 }

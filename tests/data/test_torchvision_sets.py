@@ -17,7 +17,12 @@ from torchvision import datasets
 from torchvision.datasets import cifar
 
 from autoencoder_hpo.config import TorchvisionData
-from autoencoder_hpo.data.torchvision_sets import DEBIAN, read_torchvision
+from autoencoder_hpo.data.torchvision_sets import (
+    CLOTHES,
+    DEBIAN,
+    read_test_classes,
+    read_torchvision,
+)
 from autoencoder_hpo.errors import DataError
 
 needs_debian = pytest.mark.skipif(not DEBIAN.is_dir(), reason="apt install dataset-fashion-mnist")
@@ -130,6 +135,39 @@ def test_cifar_channels_come_first(tmp_path, monkeypatch):
 def test_a_color_copy_that_is_not_there(tmp_path, name, files):
     with pytest.raises(DataError, match=f"{files}.* missing or damaged; correct data.root"):
         read(name, tmp_path, root=tmp_path)
+
+
+# ---- classes -----------------------------------------------------------------------------
+
+
+@needs_debian
+def test_every_class_of_fashion_mnist_looks_like_itself(tmp_path):
+    classes = read_test_classes("fashion_mnist", root=None, datasets=tmp_path)
+    assert {name: classes.count(name) for name in CLOTHES} == dict.fromkeys(CLOTHES, 1000)
+    images = read("fashion_mnist", tmp_path).official_test.flatten(1).float()
+    labels = torch.tensor([CLOTHES.index(name) for name in classes])
+    means = torch.stack([images[labels == label].mean(0) for label in range(10)])
+    assert (torch.cdist(images, means).argmin(1) == labels).float().mean() > 0.6  # chance: 0.1
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("folder", ["", "raw", "MNIST/raw"])
+def test_classes_lie_beside_the_images(tmp_path, folder, packed):
+    root = copy(tmp_path, folder=folder, packed=packed)
+    assert read_test_classes("mnist", root=root, datasets=tmp_path) is None
+    content = struct.pack(">II", 0x801, 4) + bytes([7, 0, 3, 7])
+    labels = root / folder / "t10k-labels-idx1-ubyte"
+    if packed:
+        labels.with_name(f"{labels.name}.gz").write_bytes(gzip.compress(content))
+    else:
+        labels.write_bytes(content)
+    assert read_test_classes("mnist", root=root, datasets=tmp_path) == ("7", "0", "3", "7")
+
+
+def test_classes_of_a_download(tmp_path, mirror):
+    assert len(read("kmnist", tmp_path).official_test) == 4
+    labels = read_test_classes("kmnist", root=None, datasets=tmp_path / "datasets")
+    assert labels == ("0", "0", "0", "0")
 
 
 # ---- downloads, from a mirror on this machine --------------------------------------------
