@@ -141,7 +141,7 @@ def _beside(
 def _reason(winner: Compared, ranking: Sequence[Compared]) -> str:
     leader, *others = ranking
     if not others:
-        return f"trial {winner.trial} is the only candidate"
+        return "it is the only candidate"
     if winner is not leader:
         return (
             f"trial {leader.trial} has {leader.psnr:.2f} dB and trial {winner.trial} "
@@ -151,12 +151,10 @@ def _reason(winner: Compared, ranking: Sequence[Compared]) -> str:
     tied = [each for each in others if each.behind.tie]
     if tied:
         named = ", ".join(str(each.trial) for each in tied)
-        return (
-            f"trial {winner.trial} has the highest mean, ties with trial {named}, and is no larger"
-        )
+        return f"it has the highest mean, ties with trial {named}, and is no larger"
     nearest = others[0]
     return (
-        f"trial {winner.trial} is better than every other: by {nearest.behind.mean:.2f} dB than "
+        f"it is better than every other: by {nearest.behind.mean:.2f} dB than "
         f"trial {nearest.trial}{_interval(nearest.behind)}"
     )
 

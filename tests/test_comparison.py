@@ -35,7 +35,8 @@ def test_a_planted_winner_wins() -> None:
     behind = verdict.ranking[1].behind
     assert behind.above_zero
     assert behind.mean == pytest.approx(0.2)
-    assert "trial 7 is better than every other" in verdict.reason
+    assert "it is better than every other" in verdict.reason
+    assert verdict.winner == 7
     assert "by 0.20 dB" in verdict.reason
 
 
