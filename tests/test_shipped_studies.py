@@ -14,7 +14,8 @@ from autoencoder_hpo.study.yamlfile import parse_yaml
 
 FOLDER = Path(__file__).parent.parent / "studies"
 PATHS = sorted(FOLDER.glob("*.yaml"))
-EVERY = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+LITERATURE = sorted(FOLDER.glob("literature/*.yaml"))
+EVERY = pytest.mark.parametrize("path", [*PATHS, *LITERATURE], ids=lambda path: path.stem)
 
 
 def shipped(stem: str) -> StudyFile:
@@ -36,6 +37,24 @@ def test_the_studies_are_there() -> None:
     ]
 
 
+def test_the_literature_is_there() -> None:
+    assert [path.stem for path in LITERATURE] == [
+        "bottleneck",
+        "bottleneck_mnist",
+        "decay",
+        "denoising_02",
+        "denoising_05",
+        "noise_gaussian",
+        "noise_masking",
+        "noise_salt_and_pepper",
+        "noise_speckle",
+        "optimizers",
+        "regularization",
+        "samplers_grid",
+        "samplers_ranges",
+    ]
+
+
 @EVERY
 def test_a_study_is_good_and_its_sampler_can_serve_it(path: Path) -> None:
     summary = check_summary(load_study(path))
@@ -46,7 +65,8 @@ def test_a_study_is_good_and_its_sampler_can_serve_it(path: Path) -> None:
 @EVERY
 def test_a_study_names_the_schema_and_keeps_it(path: Path) -> None:
     text = path.read_text()
-    assert text.startswith("# yaml-language-server: $schema=./study.schema.json\n")
+    schema = "../study.schema.json" if path in LITERATURE else "./study.schema.json"
+    assert text.startswith(f"# yaml-language-server: $schema={schema}\n")
     assert max(map(len, text.splitlines())) <= 100
     Draft202012Validator(json_schema()).validate(parse_yaml(text, path).tree)
 
@@ -90,6 +110,13 @@ def test_the_strong_noise_is_all_that_its_study_changes() -> None:
 
 def test_the_grid_has_twelve_cells() -> None:
     assert shipped("mnist_grid").budget == 12
+
+
+def test_every_sampler_has_as_many_trials_as_the_grid_has_cells() -> None:
+    grid, ranges = (load_study(FOLDER / f"literature/samplers_{end}.yaml")
+                    for end in ("grid", "ranges"))  # fmt: skip
+    assert grid.budget == ranges.budget == 24
+    assert grid.study.task == ranges.study.task
 
 
 def test_photos_are_looked_for_beside_the_file() -> None:

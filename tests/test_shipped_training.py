@@ -29,6 +29,16 @@ def test_every_shipped_study_is_here() -> None:
     assert set(SHAPES) == {path.stem for path in STUDIES.glob("*.yaml")}
 
 
+@pytest.mark.parametrize("path", sorted(STUDIES.glob("literature/*.yaml")), ids=lambda p: p.stem)
+def test_a_study_of_the_literature_trains(path: Path) -> None:
+    study = load_study(path).study
+    images = torch.rand(20, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    data = prepare(ImageSet(images), ImageSet(images[:4]), study.task, torch.device("cpu"))
+    first = next(iter(corners(study.trial)))
+    results = iter(Training(study.task, TrialConfig.model_validate(first.config), data, seed=0))
+    assert next(results).finite
+
+
 @pytest.mark.parametrize("name", SHAPES)
 def test_a_shipped_study_trains(name: str) -> None:
     study = load_study(STUDIES / f"{name}.yaml").study

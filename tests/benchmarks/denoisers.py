@@ -10,7 +10,6 @@ denoiser, of which the tables of docs/results.md are made.
 import argparse
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -21,7 +20,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 
 import yaml
-from results import table
+from results import fill_in, table
 
 from autoencoder_hpo.provenance import cpu_name, git_state, versions
 
@@ -114,16 +113,9 @@ def study_file(name: str, folder: Path) -> Path:
 
 def write_page() -> None:
     """Fill in what lies between the page's marks."""
-    text = PAGE.read_text()
-    for name in NAMES:
-        path = FIGURES / f"{name}.json"
-        if not path.exists():
-            continue
-        part = _section(json.loads(path.read_text()))
-        between = re.compile(rf"(<!-- {name} -->\n).*?(\n<!-- end -->)", re.DOTALL)
-        text, count = between.subn(lambda m, part=part: m[1] + part + m[2], text)  # type: ignore[misc]
-        assert count == 1, f"{PAGE} has no place for {name}"
-    PAGE.write_text(text)
+    paths = {name: FIGURES / f"{name}.json" for name in NAMES}
+    found = {name: path for name, path in paths.items() if path.exists()}
+    fill_in(PAGE, {name: _section(json.loads(path.read_text())) for name, path in found.items()})
 
 
 def _section(made: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ docs/speed.md.
 import argparse
 import json
 import os
+import re
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -61,6 +62,16 @@ def table(rows: list[Row]) -> str:
     lines = ["| " + " | ".join(rows[0]) + " |", "|" + "---|" * len(rows[0])]
     lines += ["| " + " | ".join(str(value) for value in row.values()) + " |" for row in rows]
     return "\n".join(lines)
+
+
+def fill_in(page: Path, parts: dict[str, str]) -> None:
+    """Put each part between its marks, `<!-- NAME -->` and the next `<!-- end -->`."""
+    text = page.read_text()
+    for name, part in parts.items():
+        between = re.compile(rf"(<!-- {name} -->\n).*?(\n<!-- end -->)", re.DOTALL)
+        text, count = between.subn(lambda found, part=part: found[1] + part + found[2], text)  # type: ignore[misc]
+        assert count == 1, f"{page} has no place for {name}"
+    page.write_text(text)
 
 
 def spread(figures: list[float], digits: int = 2) -> str:

@@ -9,7 +9,6 @@ file for each benchmark; tables, marks and plots in docs/speed.md are made from 
 import argparse
 import json
 import math
-import re
 import statistics
 import subprocess
 import sys
@@ -19,7 +18,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 
 import torch
-from results import table
+from results import fill_in, table
 
 HERE = Path(__file__).parent
 DOCS = HERE.parent.parent / "docs"
@@ -69,16 +68,11 @@ def main() -> None:
 
 def write_page(page: Path) -> None:
     """Fill in what lies between the page's marks."""
-    text = page.read_text()
     found = {name: _figures(name) for name in BENCHMARKS}
     parts = {"marks": _marks(found)} | {
         name: _section(figures) for name, figures in found.items() if figures
     }
-    for name, part in parts.items():
-        between = re.compile(rf"(<!-- {name} -->\n).*?(\n<!-- end -->)", re.DOTALL)
-        text, count = between.subn(lambda m, part=part: m[1] + part + m[2], text)  # type: ignore[misc]
-        assert count == 1, f"{page} has no place for {name}"
-    page.write_text(text)
+    fill_in(page, parts)
     if found["throughput"] and found["search"]:
         draw_speed(
             found["throughput"]["rows"], found["search"]["curves"], DOCS / "images/speed.png"
