@@ -32,7 +32,7 @@ def pca_record(prepared: Sequence[Prepared]) -> dict[str, Any] | None:
     if values > MOST_VALUES or len(train) < 2:
         return None
     some = IMAGES if values <= IMAGES_OF_MANY else IMAGES_OF_MANY
-    train_ND, val_ND = (images[:some].flatten(1).cpu().double() for images in (train, val))
+    train_ND, val_ND = (images[:some].flatten(1).cpu() for images in (train, val))
     most = min(MOST_COMPONENTS, values, len(train_ND) - 1)
     left = residuals(train_ND, val_ND, most)
     numbers = sorted({2**power for power in range(most.bit_length())} | {most})

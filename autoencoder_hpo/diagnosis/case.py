@@ -79,6 +79,12 @@ class Case:
         return str(self.trial.user_attrs.get(REASON, ""))
 
     @property
+    def comparable(self) -> bool:
+        """Whether the training loss is the validation error of other images."""
+        same_noise = self.config.corruption in (None, self.task.corruption)
+        return self.config.loss == "mse" and same_noise
+
+    @property
     def parameters(self) -> int:
         return int(self.trial.user_attrs.get("parameters", 0))
 

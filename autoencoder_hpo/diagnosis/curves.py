@@ -11,6 +11,9 @@ TAIL_SHARE, LEAST_TAIL = 5, 3
 JUMP = 0.1
 """A rise of the validation error by a tenth in one epoch: small sets waver by a few percent."""
 
+CLEAR = 0.02
+"""Part of an error, below which a change is none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Curve:
@@ -49,6 +52,15 @@ class Curve:
         return max(LEAST_TAIL, self.epochs // TAIL_SHARE)
 
     @property
+    def idle(self) -> int:
+        """Epochs at the end that made the error no better than by `CLEAR`."""
+        return next(
+            self.epochs - number
+            for number, error in enumerate(self.val_mse, 1)
+            if error <= (1 + CLEAR) * self.best
+        )
+
+    @property
     def rise(self) -> float:
         """By how much all of the last epochs are above the best one, as a part of it."""
         return min(self.val_mse[-self.tail :]) / max(self.best, 1e-12) - 1
@@ -59,6 +71,11 @@ class Curve:
         begin = max(0, self.best_epoch - 2)
         then, now = fmean(self.train_loss[begin : begin + 3]), fmean(self.train_loss[-self.tail :])
         return _fall(then, now)
+
+    @property
+    def gap(self) -> float:
+        """The validation error of the last epochs, as a multiple of their training loss."""
+        return fmean(self.val_mse[-self.tail :]) / max(fmean(self.train_loss[-self.tail :]), 1e-12)
 
     @property
     def gain(self) -> float | None:

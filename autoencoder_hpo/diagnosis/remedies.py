@@ -21,6 +21,11 @@ WIDEST, MOST_CHANNELS = 16_384, 2_048
 MOST_DEPTH = 2
 """Of a unet that is proposed: it is small, and halves small images no further."""
 
+LIGHT_L2 = (1e-6, 1e-4)
+LIVELY = ("leaky_relu", "elu")
+"""Activations that never go silent."""
+STRONG_DECAY = 0.1
+"""Of weights; a tenth of it is usual."""
 STRONG_DROPOUT = 0.3
 """Denoising autoencoders suffer from less: their noise regularizes already."""
 
@@ -80,6 +85,27 @@ def a_unet(case: Case) -> str | None:
     )
 
 
+def other_activation(case: Case) -> tuple[str, str]:
+    """Against gradients that vanish."""
+    own = case.config.model.activation
+    others = [kind for kind in LIVELY if kind != own]
+    remedy = f"Use {' or '.join(others)} in place of {own}; normalization helps, too."
+    return remedy, line("trial.model.activation", others)
+
+
+def restraint(case: Case) -> tuple[str, str]:
+    """Against learning by heart.
+
+    Measured on 100 and 300 digits: a light L2 penalty gains up to 0.2 dB, dropout loses as much,
+    a unet in place of an mlp gains 0.4 to 1 dB.
+    """
+    own = case.config.l2
+    low, high = (2 * own, 20 * own) if own else LIGHT_L2
+    value = floats(float(f"{low:.2g}"), min(10.0, float(f"{high:.2g}")), grid=case.grid, log=True)
+    remedy = "Penalize large weights (l2); more training images help more, and so does a unet."
+    return remedy, line("trial.l2", value)
+
+
 def capacity(case: Case) -> tuple[str, str | None]:
     """More of what limits the model, in words and as a line."""
     model = case.config.model
@@ -92,24 +118,28 @@ def capacity(case: Case) -> tuple[str, str | None]:
             return "Give it more channels, then more levels (depth).", change
 
 
-def less_strain(case: Case) -> tuple[str, str] | None:
-    """Less of a regularization that is strong enough to keep a model from fitting."""
+def weaker_penalty(case: Case) -> tuple[str, str] | None:
+    """Less of what holds weights near 0; None where nothing does so strongly."""
     config, grid = case.config, case.grid
     if config.l1:
-        return (
-            "Weaken the L1 penalty (l1), which holds its weights near 0.",
-            line("trial.l1", _weaker(config.l1, grid=grid)),
-        )
+        remedy = "Weaken the L1 penalty (l1), which holds its weights near 0."
+        return remedy, line("trial.l1", _weaker(config.l1, grid=grid))
     if config.l2:
-        return (
-            "Weaken the L2 penalty (l2), which holds its weights near 0.",
-            line("trial.l2", _weaker(config.l2, grid=grid)),
-        )
-    if config.model.dropout >= STRONG_DROPOUT:
-        value = floats(0.0, round(config.model.dropout / 2, 2), grid=grid)
-        return "Drop fewer activations while training.", line("trial.model.dropout", value)
+        remedy = "Weaken the L2 penalty (l2), which holds its weights near 0."
+        return remedy, line("trial.l2", _weaker(config.l2, grid=grid))
+    if (decay := config.optimizer.weight_decay) >= STRONG_DECAY:
+        remedy = "Weaken the weight decay, which holds its weights near 0."
+        return remedy, line("trial.optimizer.weight_decay", _weaker(decay, grid=grid))
     return None
 
 
 def _weaker(value: float, *, grid: bool) -> Any:
     return floats(float(f"{value / 1000:.2g}"), float(f"{value / 10:.2g}"), grid=grid, log=True)
+
+
+def less_dropout(case: Case) -> tuple[str, str] | None:
+    dropout = case.config.model.dropout
+    if dropout < STRONG_DROPOUT:
+        return None
+    value = floats(0.0, round(dropout / 2, 2), grid=case.grid)
+    return "Drop fewer activations while training.", line("trial.model.dropout", value)

@@ -8,12 +8,12 @@ from autoencoder_hpo.diagnosis.courses import (
     oscillation,
     overfitting,
     slow_learning,
-    stagnation,
     underfitting,
 )
 from autoencoder_hpo.diagnosis.findings import Facts, Finding, by_sureness
 from autoencoder_hpo.diagnosis.noise import noise_mismatch
 from autoencoder_hpo.diagnosis.remedies import a_unet, capacity, line
+from autoencoder_hpo.diagnosis.steps import stagnation
 from autoencoder_hpo.diagnosis.units import dead_units, narrow_bottleneck, saturated_units
 from autoencoder_hpo.screens import mse
 
@@ -43,8 +43,7 @@ def of_trial(trial: FrozenTrial, facts: Facts) -> list[Finding]:
 def _causes(case: Case, facts: Facts) -> list[Finding]:
     """What can be seen without asking whether the trial is good."""
     found = [
-        dead_units(case),
-        saturated_units(case),
+        saturated_units(case) or dead_units(case),
         oscillation(case),
         overfitting(case),
         noise_mismatch(case, facts),

@@ -3,7 +3,13 @@
 from autoencoder_hpo.config import ConvConfig, MlpConfig
 from autoencoder_hpo.diagnosis.case import Case
 from autoencoder_hpo.diagnosis.findings import Finding, Sure
-from autoencoder_hpo.diagnosis.remedies import line, more, rates, relative_rate
+from autoencoder_hpo.diagnosis.remedies import (
+    more,
+    other_activation,
+    rates,
+    relative_rate,
+    weaker_penalty,
+)
 from autoencoder_hpo.screens import mse
 
 MOST_OF_ALL, MOST_OF_A_LAYER = 0.5, 0.9
@@ -30,16 +36,7 @@ def dead_units(case: Case) -> Finding | None:
         f"{dead:.0%} of its hidden units are dead, {layer:.0%} in the worst layer: they give the "
         f"same for all of {images} images."
     )
-    change: str | None
-    if relative_rate(case) >= HIGH_RATE:
-        remedy, change = "Lower the learning rate, which drove them there.", rates(case, 0.01, 0.1)
-    elif case.config.l1:
-        remedy = "Weaken the L1 penalty, which switches units off."
-        change = line("trial.l1", [0.0, float(f"{case.config.l1 / 10:.2g}")])
-    else:
-        others = [kind for kind in ("leaky_relu", "elu") if kind != activation]
-        remedy = f"Use an activation that never goes silent, such as {others[0]}."
-        change = line("trial.model.activation", others)
+    remedy, change = _livelier(case)
     return case.found(
         "dead-units", seen, _sure(case), remedy, change,
         dead=dead, dead_layer=layer, activation=activation,
@@ -56,12 +53,22 @@ def saturated_units(case: Case) -> Finding | None:
         f"{share:.0%} of its hidden values, {layer:.0%} in the worst layer, are where {activation} "
         "is flat: there it learns next to nothing."
     )
-    remedy = f"Use leaky_relu or elu in place of {activation}; normalization helps, too."
+    remedy, change = _livelier(case)
     return case.found(
-        "saturated-units", seen, _sure(case), remedy,
-        line("trial.model.activation", ["leaky_relu", "elu"]),
+        "saturated-units", seen, _sure(case), remedy, change,
         saturated=share, saturated_layer=layer, activation=activation,
     )  # fmt: skip
+
+
+def _livelier(case: Case) -> tuple[str, str | None]:
+    """Of what drives units to where they rest, the first that applies."""
+    rate = case.config.optimizer.learning_rate
+    if relative_rate(case) >= HIGH_RATE:
+        remedy = f"Lower the learning rate of {rate:.2g}, which drove them there."
+        return remedy, rates(case, 0.01, 0.1)
+    if (penalty := weaker_penalty(case)) is not None:
+        return penalty
+    return other_activation(case)
 
 
 def _sure(case: Case) -> Sure:

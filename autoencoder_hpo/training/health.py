@@ -170,5 +170,5 @@ def _share(counts: Sequence[tuple[int, int]]) -> float:
 
 def _number(value: Tensor) -> float | None:
     """With six digits."""
-    found = float(value)
+    found = value.item()
     return float(f"{found:.6g}") if math.isfinite(found) else None

@@ -90,23 +90,46 @@ PLANTED = {
     "crushed by l1": Planted(
         "underfitting", POOR, "trial.l1: {float: [1.0e-06, 0.0001], log: true}", {"l1": 1e-3}
     ),
+    "crushed by weight decay": Planted(
+        "underfitting",
+        POOR,
+        "trial.optimizer.weight_decay: {float: [0.001, 0.1], log: true}",
+        {"optimizer": {"kind": "adamw", "learning_rate": 1e-3, "weight_decay": 1.0}},
+    ),
+    "too small to get there in any time": Planted(
+        "underfitting",
+        history(steady(0.08, 0.045)),
+        "trial.model.width: {int: [128, 512], log: true}",
+    ),
     "learned by heart": Planted(
         "overfitting",
-        history(falling(0.06, 0.010, 10) + steady(0.0105, 0.0135, 20), steady(0.05, 0.002)),
-        "trial.model.dropout: {float: [0.1, 0.3]}",
+        history(falling(0.06, 0.010, 10) + steady(0.0105, 0.0135, 20), steady(0.05, 0.009)),
+        "trial.l2: {float: [1.0e-06, 0.0001], log: true}",
     ),
-    "learned by heart in spite of dropout": Planted(
+    "learned by heart, with noise drawn anew": Planted(
         "overfitting",
-        history(falling(0.06, 0.010, 10) + steady(0.0105, 0.0135, 20), steady(0.05, 0.002)),
-        "trial.optimizer.weight_decay: {float: [0.001, 0.1], log: true}",
-        {"model": {"dropout": 0.5}},
+        history(falling(0.06, 0.012), falling(0.06, 0.0055)),
+        "trial.l2: {float: [1.0e-06, 0.0001], log: true}",
+    ),
+    "learned by heart in spite of a penalty": Planted(
+        "overfitting",
+        history(falling(0.06, 0.012), falling(0.06, 0.0055)),
+        "trial.l2: {float: [2.0e-05, 0.0002], log: true}",
+        {"l2": 1e-5},
     ),
     "a rate too low": Planted(
         "stagnation",
         history([0.07 - 1e-5 * epoch for epoch in range(30)], rates=[1e-7] * 30),
-        "trial.optimizer.learning_rate: {float: [1.0e-06, 0.0001], log: true}",
+        "trial.optimizer.learning_rate: {float: [0.00046, 0.0046], log: true}",
         rate(1e-7),
         {"gradient_norm": 0.01, "loss": 0.07},
+    ),
+    "a rate too low, annealed": Planted(
+        "stagnation",
+        history(falling(0.09, 0.05), rates=[value / 10 for value in COSINE]),
+        "trial.optimizer.learning_rate: {float: [0.00094, 0.0094], log: true}",
+        {**rate(1e-4), "schedule": {"kind": "cosine"}},
+        {"gradient_norm": 0.03, "loss": 0.05},
     ),
     "a rate too high": Planted(
         "stagnation",
@@ -115,14 +138,31 @@ PLANTED = {
         rate(0.1),
         {"gradient_norm": 0.05, "loss": 0.03},
     ),
+    "a rate so high that no slope is left": Planted(
+        "stagnation",
+        history([0.17] * 30, rates=[0.1] * 30),
+        "trial.optimizer.learning_rate: {float: [0.001, 0.02], log: true}",
+        rate(0.1),
+        {"gradient_norm": 0.0, "loss": 0.17},
+    ),
+    "a gradient that vanished": Planted(
+        "stagnation",
+        history([0.07] * 30),
+        "trial.model.activation: [leaky_relu, elu]",
+        {"model": {"activation": "sigmoid"}},
+        {"gradient_norm": 1e-5, "loss": 0.07},
+    ),
     "too few epochs": Planted("slow-learning", history(steady(0.06, 0.011)), "task.epochs: 60"),
     "fewer epochs than the task allows": Planted(
-        "slow-learning", history(steady(0.06, 0.011, 10)), "trial.epochs: 30", {"epochs": 10}
+        "slow-learning",
+        history(steady(0.06, 0.011, 10), rates=[1e-2] * 10),
+        "trial.epochs: 30",
+        {"epochs": 10, **rate(1e-2)},
     ),
     "small steps": Planted(
         "slow-learning",
         history(steady(0.06, 0.02), rates=[1e-4] * 30),
-        "trial.optimizer.learning_rate: {float: [0.0002, 0.002], log: true}",
+        "trial.optimizer.learning_rate: {float: [0.00046, 0.0046], log: true}",
         rate(1e-4),
     ),
     "infinite": Planted(
@@ -169,7 +209,7 @@ PLANTED = {
     "killed by l1": Planted(
         "dead-units",
         POOR,
-        "trial.l1: [0.0, 0.0001]",
+        "trial.l1: {float: [1.0e-06, 0.0001], log: true}",
         {"l1": 1e-3},
         {"dead": 0.9, "dead_layer": 1.0},
     ),
@@ -178,7 +218,7 @@ PLANTED = {
         POOR,
         "trial.model.activation: [leaky_relu, elu]",
         {"model": {"activation": "tanh"}},
-        {"saturated": 0.6, "saturated_layer": 0.8},
+        {"saturated": 0.6, "saturated_layer": 0.8, "dead": 0.6, "dead_layer": 0.8},
     ),
     "narrow": Planted(
         "narrow-bottleneck",
@@ -201,18 +241,18 @@ PLANTED = {
     ),
     "below the affine filter": Planted(
         "worse-than-affine",
-        history(falling(0.06, 0.014), falling(0.06, 0.008)),
+        history(falling(0.06, 0.014), falling(0.06, 0.0105)),
         "trial.model: {kind: unet, depth: [1, 2], channels: [8, 16, 24]}",
     ),
     "a unet below the affine filter": Planted(
         "worse-than-affine",
-        history(falling(0.06, 0.014), falling(0.06, 0.008)),
+        history(falling(0.06, 0.014), falling(0.06, 0.0105)),
         "trial.model.channels: {int: [32, 128], log: true}",
         {"model": {"kind": "unet"}},
     ),
     "below the input": Planted(
         "worse-than-input",
-        history(falling(0.06, 0.03), falling(0.06, 0.008)),
+        history(falling(0.06, 0.03), falling(0.06, 0.022)),
         "trial.model.output: residual",
     ),
 }
@@ -325,6 +365,8 @@ def test_a_bottleneck_is_narrow_only_where_a_wider_one_would_lose_less() -> None
     narrow = trial(course, health=lossy, model={"latent": 4})
     assert kinds(of_trial(narrow, facts())) == ["narrow-bottleneck"]
     assert "narrow-bottleneck" not in kinds(of_trial(narrow, facts(data={"pca": flat})))
+    unused = trial(history(falling(0.06, 0.03)), health=lossy, model={"latent": 16})
+    assert "narrow-bottleneck" not in kinds(of_trial(unused, facts()))
     clear = trial(course, health={**HEALTH, "clean_mse": 0.01}, model={"latent": 4})
     assert "narrow-bottleneck" not in kinds(of_trial(clear, facts()))
 
@@ -399,8 +441,14 @@ def test_a_real_trial_that_diverges_is_found(create: Create, place: Place) -> No
         create,
         place,
         trial={
-            "optimizer": {"kind": "sgd", "learning_rate": 10.0},
-            "model": {"kind": "mlp", "depth": 2, "width": 32, "latent": 8, "output": "linear"},
+            "optimizer": {"kind": "sgd", "learning_rate": 10.0, "momentum": 0.9},
+            "model": {
+                "kind": "mlp",
+                "depth": 2,
+                "latent": 8,
+                "activation": "elu",
+                "output": "linear",
+            },
         },
     )
     assert trial.state is TrialState.PRUNED

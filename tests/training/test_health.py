@@ -86,8 +86,8 @@ def test_the_gradient_is_that_of_the_loss(loss: str) -> None:
     norm = torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None]).norm()
     found = looked_at(model, trial)
     assert found.gradient_norm == pytest.approx(float(norm), rel=1e-4)
-    assert found.loss == pytest.approx(float(total), rel=1e-4)
-    assert found.clean_mse == pytest.approx(float((model(CLEAN) - CLEAN).square().mean()), rel=1e-4)
+    assert found.loss == pytest.approx(total.item(), rel=1e-4)
+    assert found.clean_mse == pytest.approx((model(CLEAN) - CLEAN).square().mean().item(), rel=1e-4)
 
 
 def test_dead_units_are_counted() -> None:
