@@ -11,6 +11,7 @@ from autoencoder_hpo.claims import CONFIG, REASON
 from autoencoder_hpo.config import ConvConfig, MlpConfig, Task, TrialConfig, UnetConfig
 from autoencoder_hpo.diagnosis.curves import Curve
 from autoencoder_hpo.diagnosis.findings import Facts, Finding, Sure
+from autoencoder_hpo.screens import mse
 from autoencoder_hpo.study import Grid
 
 PCA_SLACK = 2.0
@@ -20,10 +21,10 @@ that one is exact, and few epochs come close to what is exact."""
 
 @dataclass(frozen=True, slots=True)
 class Yardstick:
-    """An error that a good trial does not have; `what` leaves it, in words."""
+    """An error that a good trial does not have, and where it comes from, in words."""
 
-    what: str
     mse: float
+    said: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +120,13 @@ class Case:
         """What a trial must beat to be worth its training; None where nothing is known."""
         bound = self.pca_bound(self.bottleneck)
         if self.affine_mse is not None:
-            return Yardstick("an affine filter without any training", self.affine_mse)
+            said = f"an affine filter without any training leaves {mse(self.affine_mse)}"
+            return Yardstick(self.affine_mse, said)
         if self.noisy_mse is not None:
-            return Yardstick("the noisy input itself", self.noisy_mse)
+            return Yardstick(self.noisy_mse, f"the noisy input itself has {mse(self.noisy_mse)}")
         if bound is not None and bound > 0:
-            what = f"twice the error of a linear autoencoder of the same size ({self.bottleneck})"
-            return Yardstick(what, PCA_SLACK * bound)
+            said = f"the best linear autoencoder of {self.bottleneck} values leaves {mse(bound)}"
+            return Yardstick(PCA_SLACK * bound, said)
         return None
 
     @property

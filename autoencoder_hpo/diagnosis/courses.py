@@ -50,6 +50,7 @@ def divergence(case: Case) -> Finding | None:
         else f"Its errors grew again, to {blow_up:.1f} times their best."
     )
     rate = case.config.optimizer.learning_rate
+    change: str | None
     if relative_rate(case) < LOW:
         remedy = f"Its learning rate of {rate:.2g} is low already: limit the gradient's norm."
         change = line("trial.gradient_clip", [0.1, 1.0])
@@ -157,10 +158,7 @@ def underfitting(case: Case) -> Finding | None:
     if case.comparable and curve.train_loss[-1] < CLOSE * curve.val_mse[-1]:
         return None
     train = f" (training loss {mse(curve.train_loss[-1])})" if case.comparable else ""
-    seen = (
-        f"It cannot fit its images: it ended at {mse(curve.best)}{train}, and {yardstick.what} "
-        f"leaves {mse(yardstick.mse)}."
-    )
+    seen = f"It cannot fit its images: it came to {mse(curve.best)}{train}, where {yardstick.said}."
     remedy, change = weaker_penalty(case) or less_dropout(case) or capacity(case)
     return case.found(
         "underfitting", seen, "likely", remedy, change,

@@ -6,8 +6,10 @@ from itertools import pairwise
 from statistics import fmean
 from typing import Any
 
-TAIL_SHARE, LEAST_TAIL = 5, 3
-"""The end of a training is its last fifth, three epochs at least: one alone may be luck."""
+TAIL_SHARE, LEAST_TAIL = 5, 2
+"""The end of a training is its last fifth, two epochs at least: one alone may be luck."""
+LEAST_RISE = 3
+"""Epochs that stay above the best one, for it to be a rise."""
 JUMP = 0.1
 """A rise of the validation error by a tenth in one epoch: small sets waver by a few percent."""
 
@@ -63,7 +65,7 @@ class Curve:
     @property
     def rise(self) -> float:
         """By how much all of the last epochs are above the best one, as a part of it."""
-        return min(self.val_mse[-self.tail :]) / max(self.best, 1e-12) - 1
+        return min(self.val_mse[-max(LEAST_RISE, self.tail) :]) / max(self.best, 1e-12) - 1
 
     @property
     def training_fell_since(self) -> float:

@@ -365,7 +365,7 @@ def test_a_bottleneck_is_narrow_only_where_a_wider_one_would_lose_less() -> None
     narrow = trial(course, health=lossy, model={"latent": 4})
     assert kinds(of_trial(narrow, facts())) == ["narrow-bottleneck"]
     assert "narrow-bottleneck" not in kinds(of_trial(narrow, facts(data={"pca": flat})))
-    unused = trial(history(falling(0.06, 0.03)), health=lossy, model={"latent": 16})
+    unused = trial(history(falling(0.06, 0.02)), health=lossy, model={"latent": 16})
     assert "narrow-bottleneck" not in kinds(of_trial(unused, facts()))
     clear = trial(course, health={**HEALTH, "clean_mse": 0.01}, model={"latent": 4})
     assert "narrow-bottleneck" not in kinds(of_trial(clear, facts()))
