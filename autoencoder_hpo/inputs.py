@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from autoencoder_hpo.baselines import affine_record
+from autoencoder_hpo.baselines import affine_record, pca_record
 from autoencoder_hpo.config import Corruption, TrialConfig
 from autoencoder_hpo.data.splits import SearchData, folds, load_search_data
 from autoencoder_hpo.errors import StudyError
@@ -58,6 +58,7 @@ def describe(inputs: Inputs) -> dict[str, Any]:
         "shape": list(inputs.images.shape),
         "noisy": {"mse": noisy.noisy_mse, "psnr": noisy.noisy_psnr, "ssim": noisy.noisy_ssim},
         "affine": affine_record(inputs.prepared, inputs.corruption),
+        "pca": pca_record(inputs.prepared),
         "skipped": list(inputs.images.skipped),
     }
 

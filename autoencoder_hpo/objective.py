@@ -47,6 +47,7 @@ from autoencoder_hpo.space import fill
 from autoencoder_hpo.training.checkpoint import load_checkpoint, save_checkpoint
 from autoencoder_hpo.training.devices import device_name
 from autoencoder_hpo.training.folds import FoldedTraining, build_training
+from autoencoder_hpo.training.health import health_of
 from autoencoder_hpo.training.loop import Cancelled, EpochResult, Training, stalled
 from autoencoder_hpo.training.precision import choose_precision
 from autoencoder_hpo.training.prepared import Prepared
@@ -55,6 +56,7 @@ from autoencoder_hpo.verdicts import Verdicts
 
 log = logging.getLogger(__name__)
 
+HEALTH = "health"
 SAVE_S = 2.0
 """Shorter epochs are saved only this often: a killed worker's successor trains so much again."""
 
@@ -182,6 +184,7 @@ class TrialRun:
             outcome = ended or self._finish(training)
             self._record(training)
             if isinstance(outcome, Complete | Pruned):
+                self._examine(training)
                 self._show(training, outcome)
             return outcome
         except Cancelled:
@@ -411,6 +414,15 @@ class TrialRun:
         except OSError as error:
             self._can_save = False
             log.warning("no checkpoint for trial %d: %s", self.claimed.number, error)
+
+    def _examine(self, training: Training | FoldedTraining) -> None:
+        """What a diagnosis reads of the model itself."""
+        if training.best is None:
+            return
+        try:
+            self.attrs[HEALTH] = asdict(health_of(training))
+        except Exception as error:  # such as no memory for gradients: the result is worth more
+            log.warning("trial %d was not examined: %s", self.claimed.number, _first_line(error))
 
     def _show(self, training: Training | FoldedTraining, outcome: Outcome) -> None:
         """What the dashboard shows of the trial, and the same picture in its folder."""

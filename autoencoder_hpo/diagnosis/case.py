@@ -1,0 +1,153 @@
+"""A finished trial, with all that it is measured against."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from optuna.trial import FrozenTrial, TrialState
+
+from autoencoder_hpo.claims import CONFIG, REASON
+from autoencoder_hpo.config import ConvConfig, MlpConfig, Task, TrialConfig, UnetConfig
+from autoencoder_hpo.diagnosis.curves import Curve
+from autoencoder_hpo.diagnosis.findings import Facts, Finding, Sure
+from autoencoder_hpo.screens import mse
+from autoencoder_hpo.study import Grid
+
+PCA_SLACK = 2.0
+"""Without noise, a trial is poor from twice the error of the best linear autoencoder of its size:
+that one is exact, and few epochs come close to what is exact."""
+
+
+@dataclass(frozen=True, slots=True)
+class Yardstick:
+    """An error that a good trial does not have, and where it comes from, in words."""
+
+    mse: float
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A trial that is complete or pruned."""
+
+    trial: FrozenTrial
+    config: TrialConfig
+    curve: Curve | None
+    health: Mapping[str, Any]
+    """Empty where none was stored."""
+    task: Task
+    shape: tuple[int, int, int]
+    """Channels, height and width of the images."""
+    steps: int
+    """Of an epoch."""
+    noisy_mse: float | None
+    affine_mse: float | None
+    pca: Mapping[int, float]
+    """The MSE that so many components leave; empty where it is not known."""
+    grid: bool
+    """Whether the study's sampler takes lists only."""
+
+    @classmethod
+    def of(cls, trial: FrozenTrial, facts: Facts) -> "Case | None":
+        """None for a trial that is not over, or failed."""
+        attrs, data, study = trial.user_attrs, facts.data, facts.study
+        if trial.state not in (TrialState.COMPLETE, TrialState.PRUNED) or CONFIG not in attrs:
+            return None
+        config = TrialConfig.model_validate(attrs[CONFIG])
+        pca = data.get("pca") or {"components": [], "mse": []}
+        channels, height, width = data["shape"]
+        return cls(
+            trial=trial,
+            config=config,
+            curve=Curve.of(attrs.get("history") or []),
+            health=attrs.get("health") or {},
+            task=study.task,
+            shape=(channels, height, width),
+            steps=math.ceil(data["counts"]["train"] / config.batch_size),
+            noisy_mse=(data.get("noisy") or {}).get("mse"),
+            affine_mse=(data.get("affine") or {}).get("mse"),
+            pca=dict(zip(pca["components"], pca["mse"], strict=True)),
+            grid=isinstance(study.search.sampler, Grid),
+        )
+
+    @property
+    def complete(self) -> bool:
+        return self.trial.state is TrialState.COMPLETE
+
+    @property
+    def reason(self) -> str:
+        return str(self.trial.user_attrs.get(REASON, ""))
+
+    @property
+    def comparable(self) -> bool:
+        """Whether the training loss is the validation error of other images."""
+        same_noise = self.config.corruption in (None, self.task.corruption)
+        return self.config.loss == "mse" and same_noise
+
+    @property
+    def parameters(self) -> int:
+        return int(self.trial.user_attrs.get("parameters", 0))
+
+    @property
+    def bottleneck(self) -> int | None:
+        """Values that an image is squeezed into; None for a unet, whose skips go round it."""
+        _, height, width = self.shape
+        match self.config.model:
+            case MlpConfig(latent=latent):
+                return latent
+            case ConvConfig(latent=latent, depth=depth):
+                return latent * math.ceil(height / 2**depth) * math.ceil(width / 2**depth)
+            case UnetConfig():
+                return None
+
+    def pca_bound(self, size: int | None) -> float | None:
+        """The MSE that a linear autoencoder of this size leaves of clean images.
+
+        Between known sizes along a straight line in the logarithm of the size; None beyond them.
+        """
+        if size is None or not self.pca or size > max(self.pca):
+            return None
+        below = max((known for known in self.pca if known <= size), default=min(self.pca))
+        above = min(known for known in self.pca if known >= size)
+        if below == above:
+            return self.pca[below]
+        part = math.log(size / below) / math.log(above / below)
+        return self.pca[below] + part * (self.pca[above] - self.pca[below])
+
+    @property
+    def yardstick(self) -> Yardstick | None:
+        """What a trial must beat to be worth its training; None where nothing is known."""
+        bound = self.pca_bound(self.bottleneck)
+        if self.affine_mse is not None:
+            said = f"an affine filter without any training leaves {mse(self.affine_mse)}"
+            return Yardstick(self.affine_mse, said)
+        if self.noisy_mse is not None:
+            return Yardstick(self.noisy_mse, f"the noisy input itself has {mse(self.noisy_mse)}")
+        if bound is not None and bound > 0:
+            said = f"the best linear autoencoder of {self.bottleneck} values leaves {mse(bound)}"
+            return Yardstick(PCA_SLACK * bound, said)
+        return None
+
+    @property
+    def poor(self) -> bool:
+        """Whether its best epoch is no better than the yardstick."""
+        yardstick = self.yardstick
+        return bool(yardstick and self.curve and self.curve.best >= yardstick.mse)
+
+    def found(
+        self,
+        kind: str,
+        seen: str,
+        sure: Sure,
+        remedy: str,
+        change: str | None,
+        **figures: float | str | None,
+    ) -> Finding:
+        """A finding about this trial; figures that are None are left out."""
+        known = {
+            name: float(f"{value:.5g}") if isinstance(value, float) else value
+            for name, value in figures.items()
+            if value is not None
+        }
+        return Finding(kind, f"trial {self.trial.number}", seen, known, sure, remedy, change)

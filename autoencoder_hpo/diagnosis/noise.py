@@ -1,0 +1,101 @@
+"""A training noise that is not the noise that is to be removed."""
+
+from typing import assert_never
+
+from autoencoder_hpo.claims import CONFIG
+from autoencoder_hpo.config import (
+    Corruption,
+    GaussianNoise,
+    Masking,
+    NoCorruption,
+    PoissonNoise,
+    SaltAndPepper,
+    Speckle,
+    TrialConfig,
+)
+from autoencoder_hpo.diagnosis.case import Case
+from autoencoder_hpo.diagnosis.findings import Facts, Finding
+from autoencoder_hpo.diagnosis.remedies import line
+
+FAR = 1.5
+"""Times as strong, or as weak: on 300 digits, twice the noise costs 1 dB."""
+
+
+def noise_mismatch(case: Case, facts: Facts) -> Finding | None:
+    """Trained with noise of another kind, or of a far other strength.
+
+    None where the study tried its own noise as well, and this trial is better all the same.
+    """
+    own, wanted = case.config.corruption, case.task.corruption
+    if own is None or wanted is None or isinstance(wanted, NoCorruption) or not _far(own, wanted):
+        return None
+    if _excels(case, facts):
+        return None
+    if own.kind != wanted.kind:
+        seen = f"It was trained with {_named(own)}; the noise to remove is {_named(wanted)}."
+    else:
+        times = strength(own) / strength(wanted)
+        often = f"{times:.2g} times as strong as" if times > 1 else f"only {times:.2g} times"
+        seen = f"Its training noise, {_named(own)}, is {often} that to remove, {_named(wanted)}."
+    remedy = "Train with the noise of the task: leave trial.corruption out, or set it so."
+    return case.found(
+        "noise-mismatch", seen, "likely", remedy,
+        line("trial.corruption", wanted.model_dump(exclude_defaults=True)),
+        trained_with=_named(own), task=_named(wanted),
+    )  # fmt: skip
+
+
+def strength(corruption: Corruption) -> float:
+    """Proportional to what the noise does to a pixel: the standard deviation, or the share."""
+    match corruption:
+        case NoCorruption():
+            return 0.0
+        case GaussianNoise() | Speckle():
+            return corruption.sigma
+        case SaltAndPepper() | Masking():
+            return corruption.fraction
+        case PoissonNoise():
+            return float(corruption.peak**-0.5)
+        case _:
+            assert_never(corruption)
+
+
+def _far(own: Corruption, wanted: Corruption) -> bool:
+    if own.kind != wanted.kind:
+        return True
+    times = strength(own) / strength(wanted)
+    return not 1 / FAR <= times <= FAR
+
+
+def _excels(case: Case, facts: Facts) -> bool:
+    wanted = case.task.corruption
+    assert wanted is not None
+    matched = [
+        trial.user_attrs["scores"]["val_mse"]
+        for trial in facts.trials
+        if "scores" in trial.user_attrs
+        and not _far(_config(trial.user_attrs[CONFIG]).corruption or wanted, wanted)
+    ]
+    best = None if case.curve is None else case.curve.best
+    return bool(matched and best is not None and best < min(matched))
+
+
+def _config(stored: object) -> TrialConfig:
+    return TrialConfig.model_validate(stored)
+
+
+def _named(corruption: Corruption) -> str:
+    """`gaussian noise of sigma 0.2`."""
+    match corruption:
+        case NoCorruption():
+            return "no noise"
+        case GaussianNoise() | Speckle():
+            return f"{corruption.kind} noise of sigma {corruption.sigma:g}"
+        case SaltAndPepper():
+            return f"salt and pepper in {corruption.fraction:.0%} of the pixels"
+        case Masking():
+            return f"masking of {corruption.fraction:.0%} of the pixels"
+        case PoissonNoise():
+            return f"poisson noise of peak {corruption.peak:g}"
+        case _:
+            assert_never(corruption)

@@ -1,0 +1,113 @@
+"""Findings about the steps of a training: too short to get anywhere, or too long to settle.
+
+Both are read from what was stored of the model at its best epoch, and from the learning rates.
+"""
+
+from autoencoder_hpo.diagnosis.case import Case
+from autoencoder_hpo.diagnosis.findings import Finding
+from autoencoder_hpo.diagnosis.remedies import other_activation, rates, relative_rate
+from autoencoder_hpo.screens import mse
+
+SHORT, MODEST, AMPLE = 1.0, 3.0, 30.0
+"""How far a whole training can move its weights, in their own size. Measured on digits and
+Fashion-MNIST: 3 to 27 where the learning rate was good, 0.4 where it was ten times too low."""
+OVERSHOT = 2.0
+"""Relative change of the loss that a single step can make; 0.1 to 0.8 at good learning rates, 6 at
+ten times as much."""
+NO_SLOPE = 0.1
+"""Relative change of the loss for a relative change of the weights; above 0.7 where it learned."""
+LOW, HIGH = 0.03, 10.0
+"""Learning rates as multiples of the usual one, beyond which they are the first suspect."""
+
+Why = tuple[str, str, str | None]
+"""The reason, the remedy, and that as a line."""
+
+
+def stagnation(case: Case) -> Finding | None:
+    """It is stuck where no training is needed to get to, and its steps are why."""
+    curve, why = case.curve, _why(case)
+    if curve is None or not case.poor or why is None:
+        return None
+    reason, remedy, change = why
+    idle = f"; its last {curve.idle} epochs brought nothing" if curve.idle >= curve.tail else ""
+    return case.found(
+        "stagnation",
+        f"It is stuck at {mse(curve.best)}{idle}: {reason}",
+        "likely" if case.health else "possible", remedy, change,
+        learning_rate=case.config.optimizer.learning_rate, val_mse=curve.best, idle=curve.idle,
+        reach=reach(case), overshoot=overshoot(case), slope=slope(case),
+    )  # fmt: skip
+
+
+def _why(case: Case) -> Why | None:
+    rate, relative = case.config.optimizer.learning_rate, relative_rate(case)
+    far, over, steep = reach(case), overshoot(case), slope(case)
+    too_high = f"a learning rate of {rate:.2g} is too high to settle."
+    if far is None or over is None or steep is None:
+        if relative >= HIGH:
+            return too_high, *_slower(case)
+        return (_too_low(case), *faster(case)) if relative < LOW else None
+    if steep < NO_SLOPE and relative < HIGH:
+        return "its gradient has vanished.", *other_activation(case)
+    if steep < NO_SLOPE or over > OVERSHOT:
+        return too_high, *_slower(case)
+    return (_too_low(case), *faster(case)) if far < SHORT else None
+
+
+def _too_low(case: Case) -> str:
+    far, rate = reach(case), case.config.optimizer.learning_rate
+    said = "" if far is None else f" All its steps together moved them by {far:.1%} at most."
+    return f"a learning rate of {rate:.2g} is too low to move its weights.{said}"
+
+
+def _slower(case: Case) -> tuple[str, str | None]:
+    return "Lower the learning rate.", rates(case, 0.01, 0.2)
+
+
+def faster(case: Case) -> tuple[str, str | None]:
+    """Learning rates that lead as far as good ones do."""
+    far = reach(case) or 1.0
+    remedy = f"Raise the learning rate of {case.config.optimizer.learning_rate:.2g}."
+    return remedy, rates(case, max(2, MODEST / far), max(20, AMPLE / far))
+
+
+def has_short_steps(case: Case) -> bool:
+    """Whether a higher learning rate is the first thing to try."""
+    far = reach(case)
+    return relative_rate(case) < 1 if far is None else far < MODEST
+
+
+def slope(case: Case) -> float | None:
+    """By which part the loss falls for a change of the weights by one part, along its gradient."""
+    norm, size, loss = (case.health.get(k) for k in ("gradient_norm", "weight_norm", "loss"))
+    return None if norm is None or size is None or not loss else float(norm * size / loss)
+
+
+def reach(case: Case) -> float | None:
+    """How far all steps of a training can have moved its weights, as a part of their size."""
+    size = case.health.get("weight_norm")
+    stride = _stride(case)
+    if case.curve is None or stride is None or not size:
+        return None
+    return float(case.steps * sum(case.curve.learning_rate) * stride / size)
+
+
+def overshoot(case: Case) -> float | None:
+    """By which part one of the last steps can change the loss."""
+    norm, loss, stride = case.health.get("gradient_norm"), case.health.get("loss"), _stride(case)
+    if case.curve is None or norm is None or stride is None or not loss:
+        return None
+    rate = max(case.curve.learning_rate[-2 * case.curve.tail :])
+    return float(rate * stride * norm / loss)
+
+
+def _stride(case: Case) -> float | None:
+    """The length of a step at a learning rate of 1, if all steps go the same way.
+
+    Adam and RMSprop move each weight by the learning rate, SGD by so much of its gradient.
+    """
+    norm, optimizer = case.health.get("gradient_norm"), case.config.optimizer
+    if norm is None:
+        return None
+    length = float(norm) if optimizer.kind == "sgd" else case.parameters**0.5
+    return length / (1 - getattr(optimizer, "momentum", 0.0))

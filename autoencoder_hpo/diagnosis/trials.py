@@ -1,0 +1,84 @@
+"""Why a trial is no better: all that is found about one."""
+
+from optuna.trial import FrozenTrial
+
+from autoencoder_hpo.diagnosis.case import Case
+from autoencoder_hpo.diagnosis.courses import (
+    divergence,
+    oscillation,
+    overfitting,
+    slow_learning,
+    underfitting,
+)
+from autoencoder_hpo.diagnosis.findings import Facts, Finding, by_sureness
+from autoencoder_hpo.diagnosis.noise import noise_mismatch
+from autoencoder_hpo.diagnosis.remedies import a_unet, capacity, line
+from autoencoder_hpo.diagnosis.steps import stagnation
+from autoencoder_hpo.diagnosis.units import dead_units, narrow_bottleneck, saturated_units
+from autoencoder_hpo.screens import mse
+
+WORSE = 1.01
+"""Times the affine filter's error: less is the same."""
+
+
+def of_trial(trial: FrozenTrial, facts: Facts) -> list[Finding]:
+    """The findings about a trial, the surest first; none for one that runs or failed.
+
+    A pruned trial is not asked how good it became: it was ended because others were better.
+    That a trial is worse than the affine filter, or than its input, is said where nothing else
+    explains it.
+    """
+    case = Case.of(trial, facts)
+    if case is None:
+        return []
+    if diverged := divergence(case):
+        return [diverged]
+    causes = _causes(case, facts)
+    if case.complete and not any(finding.sure != "possible" for finding in causes):
+        last = stagnation(case) or underfitting(case) or worse_than_without(case)
+        causes += [] if last is None else [last]
+    return by_sureness(causes)
+
+
+def _causes(case: Case, facts: Facts) -> list[Finding]:
+    """What can be seen without asking whether the trial is good."""
+    found = [
+        saturated_units(case) or dead_units(case),
+        oscillation(case),
+        overfitting(case),
+        noise_mismatch(case, facts),
+        narrow_bottleneck(case) if case.complete else None,
+        slow_learning(case) if case.complete else None,
+    ]
+    return [finding for finding in found if finding is not None]
+
+
+def worse_than_without(case: Case) -> Finding | None:
+    """Worse than the noisy input, or than the affine filter, neither of which is trained."""
+    if case.curve is None or case.noisy_mse is None:
+        return None
+    error, model = case.curve.best, case.config.model
+    figures = {"val_mse": error, "noisy_mse": case.noisy_mse, "affine_mse": case.affine_mse}
+    if error >= case.noisy_mse:
+        seen = (
+            f"It damages images: its error is {mse(error)}, that of the noisy input "
+            f"{mse(case.noisy_mse)}."
+        )
+        if model.output != "residual" and case.config.loss != "bce":
+            remedy = "Let it predict the noise (output: residual): it then begins with its input."
+            change: str | None = line("trial.model.output", "residual")
+        else:
+            remedy, change = capacity(case)
+        return case.found("worse-than-input", seen, "certain", remedy, change, **figures)
+    if case.affine_mse is None or error < WORSE * case.affine_mse:
+        return None
+    seen = (
+        f"An affine filter, which needs no training, leaves {mse(case.affine_mse)}; this trial "
+        f"{mse(error)}."
+    )
+    change = a_unet(case)
+    if change is not None:
+        remedy = "Try a model with skip connections (unet): it keeps details that others lose."
+    else:
+        remedy, change = capacity(case)
+    return case.found("worse-than-affine", seen, "certain", remedy, change, **figures)
