@@ -10,6 +10,7 @@ import torch
 
 from autoencoder_hpo.baselines import affine_record
 from autoencoder_hpo.config import Corruption, TrialConfig
+from autoencoder_hpo.data.census import census
 from autoencoder_hpo.data.splits import SearchData, folds, load_search_data
 from autoencoder_hpo.errors import StudyError
 from autoencoder_hpo.ledger import OpenStudy
@@ -58,6 +59,7 @@ def describe(inputs: Inputs) -> dict[str, Any]:
         "shape": list(inputs.images.shape),
         "noisy": {"mse": noisy.noisy_mse, "psnr": noisy.noisy_psnr, "ssim": noisy.noisy_ssim},
         "affine": affine_record(inputs.prepared, inputs.corruption),
+        "census": census(inputs.images),
         "skipped": list(inputs.images.skipped),
     }
 
