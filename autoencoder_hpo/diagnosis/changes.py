@@ -195,9 +195,8 @@ def without(facts: Facts, hole: Listed | Choice, option: Scalar) -> tuple[str, s
             change = line(path, left[0] if len(left) == 1 else left) if fits else None
             return f"Drop {written(option)} from {path}.", change
         case Choice(options=options):
-            left = [str(label) for label in options if label != option]
-            said = f"Drop the option {option} from {path}; this leaves {', '.join(left)}."
-            return said, None
+            others = ", ".join(str(label) for label in options if label != option)
+            return f"Drop the option {option} from {path}; this leaves {others}.", None
 
 
 # ---- the search ------------------------------------------------------------------------

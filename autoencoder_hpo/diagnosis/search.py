@@ -2,18 +2,18 @@
 
 from autoencoder_hpo.diagnosis.failures import of_failures
 from autoencoder_hpo.diagnosis.findings import Facts, Finding
-from autoencoder_hpo.diagnosis.levels import complete, level, ranked
+from autoencoder_hpo.diagnosis.levels import NEAR_DB, complete, level, ranked
 from autoencoder_hpo.diagnosis.pruning import of_pruning
 from autoencoder_hpo.diagnosis.ranges import of_ranges
 from autoencoder_hpo.progress import PROGRESS_DB, without_progress
 from autoencoder_hpo.space import most_at_once
 from autoencoder_hpo.study import Grid
 
-STANDSTILL = 30
-"""Trials without progress. Of n blind trials the last one is the best with a chance of 1 / n
-(Rényi, 1962): after so few, even a healthy search may have found nothing for as long."""
-STANDSTILL_SHARE = 2 / 3
-"""And these are so much of all trials, since later progress takes longer."""
+STANDSTILL, STANDSTILL_SHARE = 30, 0.5
+"""Trials without progress, and of all trials. Of n blind trials the last one is the best with a
+chance of 1 / n (Rényi, 1962): progress becomes rare by itself."""
+AS_GOOD = 5
+"""Trials as good as the best: then it is no lucky one, and the search has been where it is."""
 TRIALS_A_PARAMETER = 3
 """Fewer leave ends and middle of some range untried, even if each had only those."""
 FEWEST_COMPLETE = 3
@@ -64,19 +64,20 @@ def _plateau(facts: Facts) -> list[Finding]:
     """A standstill, by a rule of our own."""
     if not complete(facts) or isinstance(facts.study.search.sampler, Grid):
         return []  # a grid tries all of its cells, in whatever order
-    levels = {trial.number: None for trial in ranked(facts)} | {
-        trial.number: level(trial, facts) for trial in complete(facts)
-    }
-    since, ended = without_progress([levels[number] for number in sorted(levels)]), len(levels)
-    if since < max(STANDSTILL, STANDSTILL_SHARE * ended):
+    done = {trial.number: level(trial, facts) for trial in complete(facts)}
+    ended = sorted(trial.number for trial in ranked(facts))
+    since = without_progress([done.get(number) for number in ended])
+    best = max(done.values())
+    as_good = sum(best - each < NEAR_DB for each in done.values())
+    if since < max(STANDSTILL, STANDSTILL_SHARE * len(ended)) or as_good < AS_GOOD:
         return []
     return [
         Finding(
             kind="plateau",
             about="study",
-            seen=f"The last {since} of {ended} trials have not bettered the best by "
-            f"{PROGRESS_DB} dB.",
-            figures={"trials without progress": since, "trials": ended},
+            seen=f"The last {since} of {len(ended)} trials have not bettered the best by "
+            f"{PROGRESS_DB} dB, and {as_good} are within {NEAR_DB} dB of it.",
+            figures={"without progress": since, "trials": len(ended), "as good": as_good},
             sure="likely",
             remedy="Stop here and finalize, or go on with a wider space or more epochs: more "
             "trials of the same will hardly help. Patience lets a study stop by itself.",

@@ -191,10 +191,11 @@ def test_a_standstill() -> None:
     rising = [told(study, n, [18 + n / 10]) for n in range(10)]
     still = [told(study, n, [18.92], pruned=n % 2 == 0) for n in range(10, 60)]
     found = only(of_search(Facts(study, DATA, [*rising, *still])), "plateau")
-    assert found.figures["trials without progress"] == 50
-    assert "plateau" not in kinds(of_search(Facts(study, DATA, [*rising, *still[:15]])))
-    last = told(study, 60, [19.0])
-    assert "plateau" not in kinds(of_search(Facts(study, DATA, [*rising, *still, last])))
+    assert found.figures == {"without progress": 50, "trials": 60, "as good": 27}
+    assert applied(file_of(), found.change).search.patience == 30
+    last, lucky = told(study, 60, [19.0]), told(study, 0, [19.5])
+    for trials in ([*rising, *still[:15]], [*rising, *still, last], [lucky, *rising[1:], *still]):
+        assert "plateau" not in kinds(of_search(Facts(study, DATA, trials)))
 
 
 def test_fewer_trials_than_the_space_needs() -> None:
