@@ -9,7 +9,7 @@ from autoencoder_hpo.progress import PROGRESS_DB, without_progress
 from autoencoder_hpo.space import most_at_once
 from autoencoder_hpo.study import Grid
 
-STANDSTILL, STANDSTILL_SHARE = 30, 0.5
+STANDSTILL, STANDSTILL_SHARE = 30, 2 / 3
 """Trials without progress, and of all trials. Of n blind trials the last one is the best with a
 chance of 1 / n (Rényi, 1962): progress becomes rare by itself."""
 AS_GOOD = 5

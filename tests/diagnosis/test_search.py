@@ -62,7 +62,8 @@ def test_a_healthy_search_has_no_findings(sampler: str, seed: int) -> None:
 @pytest.mark.parametrize("sampler", ["random", "tpe"])
 @pytest.mark.parametrize(("worth", "end"), [(3.0, "high"), (-3.0, "low")])
 def test_the_best_value_beyond_an_end(sampler: str, worth: float, end: str) -> None:
-    file = file_of(search={"sampler": {"kind": sampler}}, trial=mlp(width={"int": [16, 256]}))
+    search = {"sampler": {"kind": sampler}, "pruner": {"kind": "none"}}
+    file = file_of(search=search, trial=mlp(width={"int": [16, 256]}))
     landscape = towards(RATE, worth, of=(1e-4, 1e-1))
     facts = searched(file.study, landscape, trials=40)
     found = only(of_search(facts), "edge-of-range")
