@@ -4,7 +4,6 @@ Counted once, when the study is created, and kept in it: later nobody needs the 
 is wrong with them. Only training and validation images are looked at.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -71,8 +70,8 @@ def _figures(images_NCHW: Tensor) -> tuple[Tensor, ...]:
     pixels_ND = images_NCHW.flatten(1)
     spread_N, mean_N = torch.std_mean(pixels_ND, dim=1, correction=0)
     flat_N = pixels_ND.amax(1) - pixels_ND.amin(1) < FLAT
-    black_N = (pixels_ND <= 0).float().mean(1)
-    white_N = (pixels_ND >= 1).float().mean(1)
+    black_N = torch.count_nonzero(pixels_ND <= 0, dim=1) / pixels_ND.shape[1]
+    white_N = torch.count_nonzero(pixels_ND >= 1, dim=1) / pixels_ND.shape[1]
     return mean_N, spread_N, flat_N, black_N, white_N
 
 
@@ -83,14 +82,9 @@ def _far_out(values_N: Tensor, z: float) -> Tensor:
 
 
 def _copies(train: Tensor, validation: Tensor) -> int:
-    """Validation images with an exact copy among the training images."""
-    known = {mark for mark, flat in _marks(train) if not flat}
-    return sum(mark in known for mark, flat in _marks(validation) if not flat)
-
-
-def _marks(images: Tensor) -> Iterator[tuple[int, bool]]:
-    """A hash of each image's pixels, and whether it is constant."""
-    for chunk in images.split(CHUNK):
-        flat = (chunk.flatten(1).amax(1) - chunk.flatten(1).amin(1) < FLAT).tolist()
-        for row, is_flat in zip(chunk.flatten(1).contiguous().numpy(), flat, strict=True):
-            yield hash(row.tobytes()), is_flat
+    """Validation images with an exact copy among the training images; empty ones do not count."""
+    known = {hash(row.tobytes()) for row in train.flatten(1).numpy()}
+    return sum(
+        hash(row.tobytes()) in known and float(row.max() - row.min()) >= FLAT
+        for row in validation.flatten(1).numpy()
+    )

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from autoencoder_hpo.config import TrialConfig
 from autoencoder_hpo.diagnosis.findings import Facts
-from autoencoder_hpo.space import FixedSuggester, fill, to_params
+from autoencoder_hpo.space import FixedSuggester, corners, fill, to_params
 from autoencoder_hpo.space.holes import (
     Choice,
     Fields,
@@ -27,7 +27,7 @@ from autoencoder_hpo.space.holes import (
     SpaceError,
     read_space,
 )
-from autoencoder_hpo.study.rules import epoch_problems
+from autoencoder_hpo.study.rules import config_problems, epoch_problems
 
 End = Literal["low", "high"]
 Given = Mapping[str, Scalar]
@@ -199,7 +199,18 @@ def without(facts: Facts, hole: Listed | Choice, option: Scalar) -> tuple[str, s
             return f"Drop the option {option} from {path}; this leaves {others}.", None
 
 
-# ---- the search ------------------------------------------------------------------------
+# ---- models and the search -------------------------------------------------------------
+
+
+def small_unet(facts: Facts) -> str | None:
+    """A unet in place of the models; None where there is one, or the study cannot take it."""
+    kinds = {config.config["model"]["kind"] for config in corners(facts.study.trial)}
+    depths = [depth for depth in (1, 2) if 2**depth <= min(facts.data["shape"][1:])]
+    unet = {"kind": "unet", "depth": depths, "channels": [8, 16, 24]}
+    tree = {**facts.study.trial, "model": unet}
+    if "unet" in kinds or not depths or not _starts_fit(facts, tree):
+        return None
+    return None if config_problems(tree, facts.study.task) else line("trial.model", unet)
 
 
 def pruner_with(facts: Facts, **changes: Any) -> str:

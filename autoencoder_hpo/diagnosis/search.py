@@ -1,5 +1,6 @@
 """What holds a whole search back: its best, its space, its pruner, its budget, its failures."""
 
+from autoencoder_hpo.diagnosis.changes import small_unet
 from autoencoder_hpo.diagnosis.failures import of_failures
 from autoencoder_hpo.diagnosis.findings import Facts, Finding
 from autoencoder_hpo.diagnosis.levels import NEAR_DB, complete, level, ranked
@@ -49,14 +50,18 @@ def _worse_than_a_baseline(facts: Facts) -> list[Finding]:
 
 
 def _worse(kind: str, what: str, psnr: float, mark: float, trial: int, facts: Facts) -> Finding:
+    remedy, change = "Try a unet: its skip connections keep details.", small_unet(facts)
+    if change is None:
+        remedy = "Train longer; then try higher learning rates and wider models."
+        change = f"task.epochs: {2 * facts.study.task.epochs}"
     return Finding(
         kind=kind,
         about="study",
         seen=f"The best trial, {trial}, reaches {psnr:.2f} dB, and {what} {mark:.2f} dB.",
         figures={"best, dB": round(psnr, 3), "baseline, dB": round(mark, 3)},
         sure="certain",
-        remedy="Train longer; then try higher learning rates, wider models, or a unet.",
-        change=f"task.epochs: {2 * facts.study.task.epochs}",
+        remedy=remedy,
+        change=change,
     )
 
 

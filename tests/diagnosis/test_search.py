@@ -248,11 +248,12 @@ def test_failures_at_an_option() -> None:
     assert "out of memory" in only(found, "many-failed").seen
 
 
-def test_scattered_failures_are_no_region() -> None:
+@pytest.mark.parametrize(("share", "expected"), [(0.1, []), (0.35, ["many-failed"])])
+def test_scattered_failures_are_no_region(share: float, expected: list[str]) -> None:
     study = file_of(search=LATE).study
     chance, healthy = random.Random(2), smooth(study, 3)
-    facts = searched(study, lambda p: "a bug" if chance.random() < 0.12 else healthy(p), trials=40)
-    assert of_search(facts) == []
+    facts = searched(study, lambda p: "a bug" if chance.random() < share else healthy(p), trials=40)
+    assert kinds(of_search(facts)) == expected
 
 
 # ---- baselines -------------------------------------------------------------------------
@@ -273,6 +274,16 @@ def test_a_best_trial_below_a_baseline(reached: float, expected: list[str]) -> N
         of_search(Facts(file.study, {**DATA, "noisy": {"psnr": None}, "affine": None}, trials))
         == []
     )
+
+
+def test_a_unet_is_proposed_where_there_is_none() -> None:
+    file = file_of(trial=mlp())
+    trials = [told(file.study, n, [17 - n / 10]) for n in range(20)]
+    found = only(of_search(Facts(file.study, DATA, trials)), "worse-than-affine")
+    assert found.change == "trial.model: {kind: unet, depth: [1, 2], channels: [8, 16, 24]}"
+    assert applied(file, found.change).trial["model"]["kind"] == "unet"
+    flat = Facts(file.study, {**DATA, "shape": [1, 1, 64]}, trials)  # feature vectors
+    assert only(of_search(flat), "worse-than-affine").change == "task.epochs: 24"
 
 
 def test_nothing_is_said_before_a_trial_is_complete() -> None:
