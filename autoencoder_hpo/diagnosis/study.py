@@ -18,12 +18,14 @@ FEWEST, SHARE = 4, 0.5
 """Of the better half: what bad trials suffer from is why they are bad, and not tried again."""
 COVERED = {"divergence": "many-diverged"}
 """Kinds of one trial that a kind of the study says for all of them."""
+SYMPTOMS = ("worse-than-input", "worse-than-affine")
+"""Kinds that say how bad it is, and not why."""
 
 
 def diagnose(facts: Facts) -> list[Finding]:
     """What holds the study back, the surest first; empty where nothing does."""
     found = [*of_images(facts), *of_search(facts), *of_good_trials(facts)]
-    return folded(found)[:MOST]
+    return folded(deferred(found))[:MOST]
 
 
 def of_good_trials(facts: Facts) -> list[Finding]:
@@ -76,6 +78,24 @@ def _of_many(example: Finding, count: int, others: int) -> Finding:
         figures={**example.figures, "trials": count},
         sure="possible",
     )
+
+
+def deferred(findings: Sequence[Finding]) -> list[Finding]:
+    """Symptoms of the study leave the remedy to their causes, where these are known."""
+    causes = [
+        each.kind
+        for each in findings
+        if each.about != "study" and each.sure != "possible" and each.kind not in SYMPTOMS
+    ]
+    if not causes:
+        return list(findings)
+    remedy = f"Begin with what may cause it: {', '.join(causes)}, see below."
+    return [
+        replace(each, remedy=remedy, change=None)
+        if each.kind in SYMPTOMS and each.about == "study"
+        else each
+        for each in findings
+    ]
 
 
 def folded(findings: Sequence[Finding]) -> list[Finding]:

@@ -25,7 +25,6 @@ HARMFUL: dict[str, Any] = {
     "search": {"trials": 3},
     "trial": {"optimizer": {"kind": "sgd", "learning_rate": 1e-6}},
 }
-UNET = "trial.model: {kind: unet, depth: [1, 2], channels: [8, 16, 24]}"
 
 
 def test_the_findings_and_what_to_do(call: Call, finish: Finish) -> None:
@@ -34,8 +33,7 @@ def test_the_findings_and_what_to_do(call: Call, finish: Finish) -> None:
     for said in (
         "findings, the surest first",
         "1. worse-than-input, certain",
-        "do: Try a unet",
-        UNET,
+        "do:",
         "docs/diagnosis.md#worse-than-input",
         "too-few-images, likely",
         "give it another name:",
@@ -43,7 +41,7 @@ def test_the_findings_and_what_to_do(call: Call, finish: Finish) -> None:
         assert said in out, out
     values = json.loads(call("diagnose", "tiny", "--json").good())
     first = values["findings"][0]
-    assert (first["kind"], first["change"]) == ("worse-than-input", UNET)
+    assert (first["kind"], first["sure"]) == ("worse-than-input", "certain")
     assert first["figures"]["best, dB"] < first["figures"]["baseline, dB"]
     assert (values["study"], values["audit"]) == ("tiny", None)
 
@@ -80,8 +78,7 @@ def test_the_note_of_the_study_has_the_surest_findings(finish: Finish, place: Pl
     refresh(opened, store=open_store(place.settings), probes=probes, last=True)
     note = optuna_dashboard.get_note(opened.optuna)
     assert "**Diagnosis**\n\n- **worse-than-input**: The best trial" in note
-    assert "Try a unet" in note
-    assert len(diagnose(Facts.of(opened))) == note.count("\n- **") == 2
+    assert note.count("\n- **") == min(3, len(diagnose(Facts.of(opened)))) > 1
 
 
 def test_a_healthy_study_is_told_so() -> None:

@@ -8,7 +8,7 @@ import pytest
 from histories import DATA, file_of, kinds, searched, smooth, told
 
 from autoencoder_hpo.diagnosis.findings import Facts, Finding
-from autoencoder_hpo.diagnosis.study import MOST, diagnose, folded, shared
+from autoencoder_hpo.diagnosis.study import MOST, deferred, diagnose, folded, shared
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -82,6 +82,16 @@ def test_what_many_good_trials_share_is_said_once() -> None:
     assert many.seen.startswith("6 of 8 good trials show the same. One of them, trial 7:")
     assert shared(mine, [*theirs[:3], [], [], [], []]) == mine  # three of seven are not many
     assert shared([], [[finding("dead-units")]] * 3) == []
+
+
+def test_a_symptom_leaves_the_remedy_to_its_cause() -> None:
+    symptom = finding("worse-than-affine", sure="certain", change="task.epochs: 24")
+    cause = finding("stagnation", "trial 3", change="trial.optimizer.learning_rate: 0.01")
+    first, second = folded(deferred([symptom, cause]))
+    assert (first.change, second) == (None, cause)
+    assert first.remedy == "Begin with what may cause it: stagnation, see below."
+    guess, same = finding("dead-units", "trial 3", "possible"), finding(symptom.kind, "trial 3")
+    assert deferred([symptom, guess, same]) == [symptom, guess, same]
 
 
 # ---- the documentation -----------------------------------------------------------------
