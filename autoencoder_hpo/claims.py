@@ -29,6 +29,7 @@ from autoencoder_hpo.ledger import (
     study_lock,
     write_halt,
 )
+from autoencoder_hpo.progress import decibel, without_progress
 from autoencoder_hpo.search import CELL, GridSampler
 from autoencoder_hpo.storage import Storage
 
@@ -58,7 +59,7 @@ class Claimed:
 class Nothing:
     """No trial to take. `wait`: others still work, and one of theirs may come back."""
 
-    why: Literal["wait", "paused", "budget", "timeout", "stopped"]
+    why: Literal["wait", "paused", "budget", "timeout", "plateau", "stopped"]
     reason: str = ""
 
     @property
@@ -72,6 +73,8 @@ class Nothing:
                 return "the budget is used up"
             case "timeout":
                 return "the study's time is over"
+            case "plateau":
+                return "the search makes no progress any more"
             case "stopped":
                 return f"the study was stopped: {self.reason}"
 
@@ -96,6 +99,8 @@ def claim(
         counts, budget = counted(here), Budget(**attrs[BUDGET])
         if budget.trials is not None and counts.finished + counts.running >= budget.trials:
             return Nothing("wait") if counts.running else Nothing("budget")
+        if not counts.waiting and at_a_standstill(here, attrs):
+            return Nothing("wait") if counts.running else Nothing("plateau")
         cells = _free_cells(here)
         if cells == [] and not counts.waiting:
             return Nothing("wait") if counts.running else Nothing("budget")
@@ -116,8 +121,10 @@ def has_work(opened: OpenStudy) -> bool:
     if halt_of(attrs) or (left is not None and left <= 0):
         return False
     counts, budget = counted(opened), Budget(**attrs[BUDGET])
-    unfinished = counts.running or counts.waiting
-    return bool(unfinished or budget.trials is None or counts.finished < budget.trials)
+    if counts.running or counts.waiting:
+        return True
+    has_room = budget.trials is None or counts.finished < budget.trials
+    return has_room and not at_a_standstill(opened, attrs)
 
 
 def records(opened: OpenStudy) -> dict[str, Any]:
@@ -212,6 +219,25 @@ def seconds_left(opened: OpenStudy, attrs: Mapping[str, Any]) -> float | None:
     """Until the study's deadline, by the database's clock; None before its first claim."""
     deadline = attrs.get(DEADLINE)
     return None if deadline is None else deadline - opened.storage.now()
+
+
+def at_a_standstill(opened: OpenStudy, attrs: Mapping[str, Any]) -> bool:
+    """Whether the search has used up its patience, counted anew since a stop was last cleared."""
+    patience, objective = opened.study.search.patience, opened.study.search.objective
+    if patience is None:
+        return False
+    ended = opened.storage.rows(
+        "select t.number, t.state, v.value from trials t left join trial_values v "
+        "on v.trial_id = t.trial_id where t.study_id = :study "
+        "and t.state in ('COMPLETE', 'PRUNED') order by t.number",
+        study=opened.number,
+    )
+    levels = [
+        decibel(value, objective) if state == "COMPLETE" and value is not None else None
+        for _, state, value in ended
+    ]
+    fresh = sum(number >= (attrs.get(CLEARED) or 0) for number, _, _ in ended)
+    return min(without_progress(levels), fresh) >= patience
 
 
 def _free_cells(opened: OpenStudy) -> list[int] | None:

@@ -10,6 +10,7 @@ import torch
 
 from autoencoder_hpo.baselines import affine_record, pca_record
 from autoencoder_hpo.config import Corruption, TrialConfig
+from autoencoder_hpo.data.census import census
 from autoencoder_hpo.data.splits import SearchData, folds, load_search_data
 from autoencoder_hpo.errors import StudyError
 from autoencoder_hpo.ledger import OpenStudy
@@ -59,6 +60,7 @@ def describe(inputs: Inputs) -> dict[str, Any]:
         "noisy": {"mse": noisy.noisy_mse, "psnr": noisy.noisy_psnr, "ssim": noisy.noisy_ssim},
         "affine": affine_record(inputs.prepared, inputs.corruption),
         "pca": pca_record(inputs.prepared),
+        "census": census(inputs.images),
         "skipped": list(inputs.images.skipped),
     }
 

@@ -53,8 +53,17 @@ def reached(record: Mapping[str, Any]) -> float | None:
     return max((psnr for psnr in known if psnr is not None), default=None)
 
 
-def study_note(summary: Mapping[str, Any], description: str, pictures: Sequence[str] = ()) -> str:
-    """A study's note, from `status.summary`, and pictures as for a trial."""
+def study_note(
+    summary: Mapping[str, Any],
+    description: str,
+    pictures: Sequence[str] = (),
+    findings: Sequence[tuple[str, str]] = (),
+) -> str:
+    """A study's note, from `status.summary`, and pictures as for a trial.
+
+    Args:
+        findings: what holds the study back: a kind, and a line on it.
+    """
     best, noisy, affine = summary["best"], summary["noisy"], summary.get("affine")
     lines = [one_line(description)] if description else []
     lines.append(f"**{summary['state']}**: {count_line(summary['counts'], summary['budget'])}")
@@ -76,6 +85,9 @@ def study_note(summary: Mapping[str, Any], description: str, pictures: Sequence[
             )
         )
     lines.append(_table("validation images, mean PSNR", scores))
+    if findings:
+        found = [f"- **{one_line(kind)}**: {one_line(said)}" for kind, said in findings]
+        lines.append("\n".join(["**Diagnosis**", "", *found]))
     return "\n\n".join([*lines, *map(_picture, pictures)])
 
 

@@ -17,6 +17,7 @@ COLORS = {
     "stopped": "red",
     "paused": "yellow",
     "timed out": "yellow",
+    "plateau": "green",
 }
 BELOW_AFFINE = (
     "The best trial does not beat the affine filter: a fixed weighted sum of pixels, which takes "

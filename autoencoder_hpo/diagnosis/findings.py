@@ -7,6 +7,7 @@ from typing import Any, Literal
 from optuna.trial import FrozenTrial
 
 from autoencoder_hpo.ledger import OpenStudy
+from autoencoder_hpo.status import OVER, summary
 from autoencoder_hpo.study import Study
 
 Sure = Literal["certain", "likely", "possible"]
@@ -41,6 +42,26 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Audited:
+    """A pruned trial that an audit has finished; None where its loss was not finite.
+
+    Attributes:
+        epoch: after which it was pruned.
+        value: what its best epoch came to, as the study's objective counts it.
+        psnr: of that epoch, in dB.
+    """
+
+    trial: int
+    epoch: int
+    value: float | None
+    psnr: float | None
+
+
+AUDIT = "audit"
+"""The study attribute that keeps what audits came to."""
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """All that a diagnosis looks at; nothing in it needs images, torch or the database again."""
 
@@ -48,10 +69,19 @@ class Facts:
     data: Mapping[str, Any]
     """What the study stores of its images: counts, shape, noisy and affine scores."""
     trials: Sequence[FrozenTrial]
+    over: bool = True
+    """Whether nothing is left to do: the budget is used up, or the study was stopped."""
+    audit: Sequence[Audited] = ()
 
     @classmethod
     def of(cls, opened: OpenStudy) -> "Facts":
-        return cls(opened.study, opened.data, opened.trials())
+        return cls(
+            opened.study,
+            opened.data,
+            opened.trials(),
+            over=summary(opened)["state"] in OVER,
+            audit=tuple(Audited(**each) for each in opened.attr(AUDIT) or ()),
+        )
 
 
 def by_sureness(findings: Sequence[Finding]) -> list[Finding]:

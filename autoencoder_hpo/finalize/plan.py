@@ -25,7 +25,7 @@ from autoencoder_hpo.fleet import slots, usable_cores
 from autoencoder_hpo.ledger import OpenStudy, count
 from autoencoder_hpo.seeds import seed_for
 from autoencoder_hpo.settings import Settings, make_directory
-from autoencoder_hpo.status import summary
+from autoencoder_hpo.status import OVER, summary
 from autoencoder_hpo.training.precision import choose_precision
 
 SLOW_IMAGES = 200
@@ -163,7 +163,7 @@ def alone(plan: Plan) -> Iterator[None]:
 def _refuse_unfinished(opened: OpenStudy, request: Request) -> None:
     state, counts = summary(opened)["state"], count(opened.trials())
     going = counts.running + counts.waiting
-    if request.now or (state in ("done", "timed out", "stopped") and not going):
+    if request.now or (state in OVER and not going):
         return
     what = f"{counts.running} trials running and {counts.waiting} waiting" if going else state
     raise StudyError(

@@ -28,8 +28,10 @@ from autoencoder_hpo.space.span import (
     cells,
     corner_count,
     corners,
+    every_hole,
     grid_problems,
     inner_points,
+    most_at_once,
     parameters,
 )
 
@@ -48,9 +50,11 @@ __all__ = [
     "cells",
     "corner_count",
     "corners",
+    "every_hole",
     "fill",
     "grid_problems",
     "inner_points",
+    "most_at_once",
     "parameters",
     "to_params",
 ]

@@ -48,7 +48,31 @@ class Parameter:
 
 def parameters(tree: dict[str, Any]) -> list[Parameter]:
     """The holes of a space, in the order in which they are filled."""
-    return [_parameter(hole, bool(given)) for hole, given in _holes(read_space(tree), {})]
+    return [_parameter(hole, bool(given)) for hole, given in every_hole(tree)]
+
+
+def every_hole(tree: dict[str, Any]) -> list[tuple[Hole, Mapping[str, Scalar]]]:
+    """The holes of a space, each with the labels that must be picked for it to occur."""
+    return list(_holes(read_space(tree), {}))
+
+
+def most_at_once(tree: dict[str, Any]) -> int:
+    """How many parameters a trial can have: those of one option exclude those of another."""
+    return _most_at_once(read_space(tree))
+
+
+def _most_at_once(node: Node) -> int:
+    match node:
+        case Fixed():
+            return 0
+        case Fields(fields=fields):
+            return sum(_most_at_once(sub) for sub in fields.values())
+        case Choice(options=options):
+            return (len(options) > 1) + max(_most_at_once(option) for option in options.values())
+        case Listed(values=values):
+            return int(len(values) > 1)
+        case _:
+            return 1
 
 
 def _parameter(hole: Hole, conditional: bool) -> Parameter:

@@ -170,6 +170,8 @@ class SearchConfig(Strict):
     """Stop after this many trials, complete or pruned; a grid's are all of its cells."""
     timeout: Timeout | None = None
     """Stop after this long: seconds, or such as 30m, 2h, 1h30m."""
+    patience: PositiveInt | None = None
+    """Stop after this many trials, complete or pruned, without a best one better by 0.05 dB."""
     seed: int = Field(default=0, ge=0, lt=2**31)
     """Decides what is tried and how it is trained; never the data."""
     start: list[dict[str, Any]] = Field(default=[])

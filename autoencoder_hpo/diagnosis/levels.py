@@ -1,0 +1,102 @@
+"""How good trials are, in dB, and which of them are the best: what all findings compare."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from optuna.trial import FrozenTrial, TrialState
+
+from autoencoder_hpo.diagnosis.findings import Facts
+from autoencoder_hpo.progress import decibel
+
+NEAR_DB = 0.2
+"""Trials this close are as good as each other: another seed moves a score by about as much."""
+
+
+def complete(facts: Facts) -> list[FrozenTrial]:
+    """The complete trials, the best first; the earlier of equal ones."""
+    objective = facts.study.search.objective
+    found = [
+        trial
+        for trial in facts.trials
+        if trial.state is TrialState.COMPLETE and trial.value is not None
+    ]
+    return sorted(found, key=lambda trial: -decibel(trial.value or 0.0, objective))
+
+
+def level(trial: FrozenTrial, facts: Facts) -> float:
+    """What a complete trial came to, in dB."""
+    assert trial.value is not None, "only complete trials have a level"
+    return decibel(trial.value, facts.study.search.objective)
+
+
+def is_infeasible(trial: FrozenTrial) -> bool:
+    """Whether it could not be trained at all: an error, no memory, a loss that is not finite."""
+    return any(violation > 0 for violation in trial.constraints.values())
+
+
+def pruned(facts: Facts) -> list[FrozenTrial]:
+    """Trials that the pruner has ended, in the order of their numbers."""
+    return [
+        trial
+        for trial in facts.trials
+        if trial.state is TrialState.PRUNED
+        and not is_infeasible(trial)
+        and trial.intermediate_values
+    ]
+
+
+def ranked(facts: Facts) -> list[FrozenTrial]:
+    """The complete trials, the best first, and behind them those that the pruner has ended."""
+    return [*complete(facts), *pruned(facts)]
+
+
+def curve(trial: FrozenTrial, facts: Facts) -> Mapping[int, float]:
+    """The best level up to each epoch, in dB: what pruners and we compare."""
+    best, found = -math.inf, {}
+    for epoch, value in sorted(trial.intermediate_values.items()):
+        if math.isfinite(value):
+            best = max(best, decibel(value, facts.study.search.objective))
+        found[epoch] = best
+    return found
+
+
+def at_epoch(known: Mapping[int, float], epoch: int) -> float:
+    """The level that a curve has at an epoch, in dB; of one that had ended, its last one."""
+    if epoch in known:
+        return known[epoch]
+    return max((best for at, best in known.items() if at <= epoch), default=-math.inf)
+
+
+def numbers(trials: Sequence[FrozenTrial], most: int = 5) -> str:
+    """Trials as people say them: `trial 3`, `trials 3, 5 and 8`."""
+    said = [str(trial.number) for trial in trials]
+    if len(said) == 1:
+        return f"trial {said[0]}"
+    if len(said) > most:
+        return f"trials {', '.join(said[:most])} and {len(said) - most} more"
+    return f"trials {', '.join(said[:-1])} and {said[-1]}"
+
+
+def lead(marked: Sequence[bool], *, complete: int) -> float:
+    """How far the marked ones of `ranked` trials stand ahead of the others.
+
+    In standard deviations of what blind ranks would give (Mann & Whitney, 1947). `complete`: how
+    many of them are; behind those, the pruned ones share one rank.
+    """
+    total, many = len(marked), sum(marked)
+    if many in (0, total):
+        return 0.0
+    shared = (total - complete + 1) / 2
+    ranks = [total - place if place < complete else shared for place in range(total)]
+    found = sum(rank for rank, is_marked in zip(ranks, marked, strict=True) if is_marked)
+    spread = math.sqrt(many * (total - many) * (total + 1) / 12)
+    return (found - many * (total + 1) / 2) / spread
+
+
+def by_chance(hits: int, *, drawn: int, marked: int, total: int) -> float:
+    """The probability that so many or more of the drawn are marked, if they are drawn blindly."""
+    ways = sum(
+        math.comb(marked, found) * math.comb(total - marked, drawn - found)
+        for found in range(hits, min(drawn, marked) + 1)
+    )
+    return ways / math.comb(total, drawn)

@@ -1,0 +1,54 @@
+"""Tiny studies that were worked on, to be diagnosed."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from support import Create, inputs_of
+
+from autoencoder_hpo.claims import Claimed, claim
+from autoencoder_hpo.ledger import OpenStudy
+from autoencoder_hpo.objective import Place, run_trial
+
+Finish = Callable[..., OpenStudy]
+PRUNING = {
+    "task": {"epochs": 4},
+    "search": {
+        "trials": 3,
+        "pruner": {"kind": "median", "startup_trials": 1, "warmup_epochs": 0},
+        "start": [
+            {"optimizer": {"learning_rate": 1e-2}},
+            {"optimizer": {"learning_rate": 1e-5}},
+            {"optimizer": {"learning_rate": 1.1e-5}},
+        ],
+    },
+    "trial": {"optimizer": {"kind": "adam", "learning_rate": {"float": [1e-5, 1e-2], "log": True}}},
+}
+
+
+@pytest.fixture
+def finish(create: Create, place: Place) -> Finish:
+    """Create a study with these changes, and work on so many trials, or on all of them."""
+
+    def make(*, trials: int | None = None, **changes: Any) -> OpenStudy:
+        opened = create(**changes)
+        _work(opened, place, trials or opened.study.search.trials or 0)
+        return opened
+
+    return make
+
+
+def _work(opened: OpenStudy, place: Place, trials: int) -> None:
+    data = inputs_of(opened.file, place.settings).prepared
+    for _ in range(trials):
+        claimed = claim(opened, place.worker)
+        assert isinstance(claimed, Claimed), claimed
+        run_trial(opened, claimed, data, place, cancelled=lambda: False)
+
+
+def prune(create: Create, place: Place) -> OpenStudy:
+    """A study whose first trial is complete, and whose others were pruned."""
+    opened = create(**PRUNING)
+    _work(opened, place, 3)
+    assert [trial.state.name for trial in opened.trials()] == ["COMPLETE", "PRUNED", "PRUNED"]
+    return opened
