@@ -9,7 +9,7 @@ import time
 
 import typer
 
-from autoencoder_hpo.cli import denoise, files, finalize, manage, serve, work
+from autoencoder_hpo.cli import denoise, files, finalize, manage, report, serve, work
 from autoencoder_hpo.errors import AutoencoderHpoError
 
 app = typer.Typer(
@@ -43,6 +43,7 @@ for command in (
     manage.status,
     manage.best,
     manage.show,
+    report.report,
     manage.pause,
     manage.stop,
     manage.delete,
