@@ -5,26 +5,34 @@ have colors that color-blind readers can tell apart (Okabe & Ito, 2008), and the
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 Plot = dict[str, Any]
+Width = Literal["whole", "half", "third"]
 Curve = tuple[list[int], list[float]]
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00")
 STATES = {"complete": "#0072B2", "pruned": "#E69F00", "fail": "#D55E00", "running": "#009E73"}
 FIELD = "rgba(128,128,128,0.4)"
+ROOM: Plot = {
+    "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
+    "margin": {"l": 55, "r": 15, "t": 15, "b": 45},
+}
+"""The legend is above: below, it would meet the title of the axis."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """`plot`: data and layout for plotly. `height` is in pixels; small ones stand side by side."""
+    """`plot`: data and layout for plotly. `height` is in pixels; `wide` is how much of a wide page
+    it takes.
+    """
 
     key: str
     title: str
     note: str
     plot: Plot
     height: int = 340
-    small: bool = False
+    wide: Width = "whole"
 
 
 def axes(across: str, up: str) -> Plot:
@@ -32,8 +40,7 @@ def axes(across: str, up: str) -> Plot:
     return {
         "xaxis": {"title": {"text": across}, "automargin": True},
         "yaxis": {"title": {"text": up}, "automargin": True},
-        "legend": {"orientation": "h", "y": -0.2},
-        "margin": {"l": 55, "r": 15, "t": 15, "b": 45},
+        **ROOM,
     }
 
 

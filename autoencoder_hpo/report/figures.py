@@ -7,7 +7,17 @@ from optuna.trial import FrozenTrial
 
 from autoencoder_hpo import plots
 from autoencoder_hpo.report.contents import Contents
-from autoencoder_hpo.report.drawing import COLORS, FIELD, STATES, Curve, Figure, Plot, axes, line
+from autoencoder_hpo.report.drawing import (
+    COLORS,
+    FIELD,
+    ROOM,
+    STATES,
+    Curve,
+    Figure,
+    Plot,
+    axes,
+    line,
+)
 from autoencoder_hpo.report.parallel import parallel
 from autoencoder_hpo.report.parameters import importances, slices
 from autoencoder_hpo.report.timeline import timeline
@@ -17,15 +27,14 @@ FIELD_TRIALS = 200
 
 
 def figures(contents: Contents) -> dict[str, list[Figure]]:
-    """By the section that they stand in; a section without any is left out."""
+    """By the section that they stand in; those that have nothing to show are left out."""
     found = {
         "history": [_history(contents), _sizes(contents)],
         "curves": [_curves(contents), _losses(contents)],
         "timeline": [timeline(contents)],
         "parameters": [importances(contents), parallel(contents), *slices(contents)],
     }
-    known = {section: [each for each in some if each] for section, some in found.items()}
-    return {section: some for section, some in known.items() if some}
+    return {section: [each for each in some if each] for section, some in found.items()}
 
 
 # ---- scores ----------------------------------------------------------------------------
@@ -37,10 +46,11 @@ def _history(contents: Contents) -> Figure | None:
     plot = plots.history(contents.records, contents.noisy_psnr, contents.affine_psnr)
     for trace, color in zip(plot["data"], (COLORS[0], STATES["pruned"], COLORS[0]), strict=True):
         trace["marker"] = {"color": color, "size": 7}
-    plot["data"][1]["marker"]["symbol"] = "x"
+    plot["data"][1] |= {"opacity": 1.0}
+    plot["data"][1]["marker"]["symbol"] = "x-thin-open"
     plot["data"][2]["line"]["color"] = COLORS[0]
     note = "PSNR of each trial's best epoch, in the order of the trials; higher is better."
-    return Figure("history", "The search", note, _untitled(plot))
+    return Figure("history", "Trials", note, _untitled(plot))
 
 
 def _sizes(contents: Contents) -> Figure | None:
@@ -50,7 +60,7 @@ def _sizes(contents: Contents) -> Figure | None:
     for trace, color in zip(plot["data"], COLORS, strict=False):
         trace["marker"] = {"color": color, "size": 8}
     note = "What a larger model buys: PSNR of the complete trials against their parameters."
-    return Figure("sizes", "Size", note, _untitled(plot))
+    return Figure("sizes", "Size", note, _untitled(plot), wide="half")
 
 
 def _untitled(plot: Plot) -> Plot:
@@ -58,8 +68,7 @@ def _untitled(plot: Plot) -> Plot:
     layout = {key: value for key, value in plot["layout"].items() if key != "title"}
     for label in layout.get("annotations", [])[1:]:
         label |= {"x": 1, "xanchor": "right"}
-    layout["margin"] = {"l": 55, "r": 15, "t": 15, "b": 45}
-    return {"data": plot["data"], "layout": layout}
+    return {"data": plot["data"], "layout": layout | ROOM}
 
 
 # ---- learning --------------------------------------------------------------------------
@@ -81,7 +90,7 @@ def _curves(contents: Contents) -> Figure | None:
     if len(shown) < len(others):
         note += f" Of {len(others):,} others, {len(shown)} are shown, evenly spread."
     plot = {"data": [t for t in traces if t["x"]], "layout": axes("epoch", "dB")}
-    return Figure("curves", "Validation", note, plot)
+    return Figure("curves", "Validation", note, plot, 380, wide="half")
 
 
 def _losses(contents: Contents) -> Figure | None:
@@ -100,7 +109,8 @@ def _losses(contents: Contents) -> Figure | None:
         "Training loss (dotted) and validation MSE of the best three. A gap that grows is "
         "overfitting; two high lines that lie close are underfitting."
     )
-    return Figure("losses", "Training", note, {"data": traces, "layout": layout})
+    plot = {"data": traces, "layout": layout}
+    return Figure("losses", "Training", note, plot, 380, wide="half")
 
 
 def _history_of(trial: FrozenTrial) -> list[dict[str, Any]]:

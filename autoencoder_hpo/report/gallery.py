@@ -70,7 +70,9 @@ def read_gallery(
         if (picture := _read(artifact, store)) is not None
     ]
     panels = [_read(trial_artifact(uid, trial.number, PANEL), store) for trial in best[:1]]
-    return Gallery(strips, next((_uri(each, LOSSLESS_PANEL) for each in panels if each), None))
+    return Gallery(
+        strips, next((picture_uri(each, LOSSLESS_PANEL) for each in panels if each), None)
+    )
 
 
 def _named(trial: FrozenTrial) -> tuple[str, str]:
@@ -85,7 +87,7 @@ def _decibels(psnr: float | None) -> str:
 def _crops(strip: Image.Image, wide: int) -> list[str]:
     lefts = range(0, strip.width - wide + 1, wide)
     crops = [strip.crop((left, 0, left + wide, strip.height)) for left in lefts]
-    return [_uri(crop, LOSSLESS) for crop in crops]
+    return [picture_uri(crop, LOSSLESS) for crop in crops]
 
 
 def _read(artifact: str, store: ArtifactStore) -> Image.Image | None:
@@ -97,7 +99,8 @@ def _read(artifact: str, store: ArtifactStore) -> Image.Image | None:
         return None
 
 
-def _uri(picture: Image.Image, lossless: int) -> str:
+def picture_uri(picture: Image.Image, lossless: int) -> str:
+    """A PNG, or a JPEG where that has more than so many bytes."""
     kind, encoded = "png", png(picture)
     if len(encoded) > lossless:
         file = io.BytesIO()

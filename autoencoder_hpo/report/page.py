@@ -1,8 +1,8 @@
 """The report as one HTML page: it needs no other file and asks nothing of a network.
 
-plotly.js is four fifths of a megabyte too large to stand in the page beside pictures, so it is
-compressed, and the page's own script unpacks it: 4.8 MB become 2.0 MB. A browser runs these two
-scripts only, by their hashes, whatever text a study may bring.
+plotly.js has 4.8 MB, which would leave no room for pictures: it is compressed to 2.0 MB of text,
+and the page's own script unpacks it. A browser runs these two scripts only, by their hashes,
+whatever text a study may bring.
 """
 
 import base64

@@ -1,6 +1,7 @@
 """Which parameters matter, and which of their values did well."""
 
 import json
+import warnings
 
 import optuna
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
@@ -31,7 +32,12 @@ def weights(contents: Contents) -> dict[str, float]:
         return {}
     share = max(0.1, GOOD / len(complete))
     evaluator = PedAnovaImportanceEvaluator(target_quantile=share)
-    return get_param_importances(_in_memory(contents), evaluator=evaluator)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        try:
+            return get_param_importances(_in_memory(contents), evaluator=evaluator)
+        except UserWarning:  # Optuna says so where the trials are too alike to tell
+            return {}
 
 
 def importances(contents: Contents) -> Figure | None:
@@ -50,14 +56,14 @@ def importances(contents: Contents) -> Figure | None:
         "marker": {"color": COLORS[0]},
         "hovertemplate": "%{y}: %{x:.1%}<extra></extra>",
     }
-    layout = axes("share", "")
+    layout = axes("", "")
     layout["xaxis"] |= {"tickformat": ".0%", "rangemode": "tozero"}
     note = (
         "How much each parameter decides whether a trial is among the good ones, from "
         f"{len(contents.best)} complete trials (PED-ANOVA). With few trials this is rough."
     )
-    height = 110 + 28 * len(found)
-    return Figure("importances", "Importance", note, {"data": [bars], "layout": layout}, height)
+    plot = {"data": [bars], "layout": layout}
+    return Figure("importances", "Importance", note, plot, 80 + 28 * len(found))
 
 
 def slices(contents: Contents) -> list[Figure]:
@@ -77,10 +83,19 @@ def _slice(study: optuna.Study, name: str, short: str, place: int) -> Figure:
     for trace in drawn["data"]:
         trace["marker"] |= {"showscale": False, "size": 7, "colorscale": LATER}
     layout = axes("", "dB")
-    layout["xaxis"] |= {k: v for k, v in drawn["layout"]["xaxis"].items() if k != "title"}
+    layout["xaxis"] |= _across(drawn["layout"]["xaxis"])
     layout["margin"] = {"l": 50, "r": 10, "t": 10, "b": 35}
     plot = {"data": drawn["data"], "layout": layout}
-    return Figure(f"slice-{place}", short, name, plot, 240, small=True)
+    return Figure(f"slice-{place}", short, name, plot, 230, wide="third")
+
+
+def _across(axis: Plot) -> Plot:
+    """Without its title, which is a heading here; Optuna writes labels as Python does."""
+    known = {key: given for key, given in axis.items() if key != "title"}
+    if "categoryarray" in known:
+        labels = known["categoryarray"]
+        known |= {"tickvals": labels, "ticktext": [label.strip("'") for label in labels]}
+    return known | {"exponentformat": "power"}
 
 
 def psnr(trial: FrozenTrial) -> float:

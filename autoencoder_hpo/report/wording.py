@@ -66,7 +66,7 @@ def _nothing_yet(contents: Contents) -> tuple[str, str]:
         return first, f"Most failures say: {clipped(next(iter(failures)))}."
     if contents.summary["counts"]["running"]:
         return first, "It is running; look again later."
-    return first, f"`autoencoder-hpo resume {contents.name}` goes on with it."
+    return first, f"To go on: autoencoder-hpo resume {contents.name}."
 
 
 def reasons(records: Sequence[Mapping[str, Any]], state: str) -> dict[str, list[int]]:
@@ -87,7 +87,7 @@ def saving(contents: Contents) -> str:
     """What pruning saved, in a sentence."""
     saved = contents.saved
     if contents.facts.study.search.pruner.kind == "none":
-        return "No pruner: every trial trained to its end."
+        return "The study has no pruner: trials train to their end."
     if not saved.pruned:
         return "The pruner ended no trial."
     return (

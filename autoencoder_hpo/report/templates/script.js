@@ -2,7 +2,7 @@
 /* Unpacks plotly and draws the figures; without it everything but the figures is readable. */
 (() => {
   const read = (id) => document.getElementById(id).textContent;
-  const paper = () => matchMedia("print").matches;
+  const onPaper = () => matchMedia("print").matches;
 
   async function unpack() {
     const bytes = Uint8Array.from(atob(read("plotly")), (sign) => sign.charCodeAt(0));
@@ -14,11 +14,14 @@
 
   function dressed(plot, box, printed) {
     const color = printed ? "#222" : getComputedStyle(document.body).color;
+    const paper = getComputedStyle(document.documentElement).getPropertyValue("--paper").trim();
+    const backdrop = (printed ? "#ffffff" : paper) + "b0";
     const grid = "rgba(128,128,128,0.28)";
     const layout = structuredClone(plot.layout);
     for (const axis of ["xaxis", "yaxis"]) {
       layout[axis] = { gridcolor: grid, zerolinecolor: grid, linecolor: grid, ...layout[axis] };
     }
+    for (const label of layout.annotations || []) label.bgcolor = backdrop;
     layout.font = { family: "system-ui, sans-serif", size: 12, color };
     layout.paper_bgcolor = layout.plot_bgcolor = "rgba(0,0,0,0)";
     layout.hovermode = "closest";
@@ -41,14 +44,14 @@
     if (!plots.length) return;
     await unpack();
     document.documentElement.classList.add("drawn");
-    draw(plots, paper());
+    draw(plots, onPaper());
     let width = innerWidth;
     addEventListener("resize", () => {
       if (innerWidth === width) return;
       width = innerWidth;
-      draw(plots, paper());
+      draw(plots, onPaper());
     });
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => draw(plots, paper()));
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => draw(plots, onPaper()));
     addEventListener("beforeprint", () => {
       for (const more of document.querySelectorAll("details.printed")) more.open = true;
       document.documentElement.classList.add("printing");
