@@ -69,10 +69,8 @@ def read_gallery(
         for title, caption, artifact in [*known, *trials]
         if (picture := _read(artifact, store)) is not None
     ]
-    panels = [_read(trial_artifact(uid, trial.number, PANEL), store) for trial in best[:1]]
-    return Gallery(
-        strips, next((picture_uri(each, LOSSLESS_PANEL) for each in panels if each), None)
-    )
+    panel = _read(trial_artifact(uid, best[0].number, PANEL), store) if best else None
+    return Gallery(strips, None if panel is None else picture_uri(panel, LOSSLESS_PANEL))
 
 
 def _named(trial: FrozenTrial) -> tuple[str, str]:
