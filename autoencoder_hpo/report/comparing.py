@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from autoencoder_hpo.report.contents import Contents
-from autoencoder_hpo.report.drawing import COLORS, Figure, Plot, axes, line
+from autoencoder_hpo.report.drawing import COLORS, Figure, Key, Plot, Sign, axes, line
 from autoencoder_hpo.report.parameters import psnr
 
-DASHES = ("solid", "dash", "dot")
+SIGNS: dict[str, Sign] = {"solid": "line", "dash": "dash", "dot": "dot"}
+DASHES = tuple(SIGNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,11 @@ def progress(comparison: Comparison) -> Figure | None:
         return None
     layout = axes("trial", "dB")
     note = "The best validation PSNR so far, against the number of the trial that reached it."
-    return Figure("progress", "Progress", note, {"data": traces, "layout": layout}, 420)
+    keys = [
+        Key(each["name"], each["line"]["color"], SIGNS[each["line"]["dash"]]) for each in traces
+    ]
+    plot = {"data": traces, "layout": layout}
+    return Figure("progress", "Progress", note, plot, 420, keys=keys)
 
 
 def _so_far(contents: Contents, color: str, dash: str) -> Plot:

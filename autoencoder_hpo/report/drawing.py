@@ -4,21 +4,28 @@ Colors of texts and grids are the page's, so that they fit light, dark and paper
 have colors that color-blind readers can tell apart (Okabe & Ito, 2008), and the others are grey.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 Plot = dict[str, Any]
 Width = Literal["whole", "half", "third"]
+Sign = Literal["line", "dash", "dot", "disc", "cross", "box"]
 Curve = tuple[list[int], list[float]]
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00")
 STATES = {"complete": "#0072B2", "pruned": "#E69F00", "fail": "#D55E00", "running": "#009E73"}
-FIELD = "rgba(128,128,128,0.4)"
-ROOM: Plot = {
-    "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
-    "margin": {"l": 55, "r": 15, "t": 15, "b": 45},
-}
-"""The legend is above: below, it would meet the title of the axis."""
+FIELD, LEVEL = "rgba(128,128,128,0.4)", "rgb(128,128,128)"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A legend's entry. The page draws it, since plotly's own has not the same place on a phone as
+    on a desk."""
+
+    name: str
+    color: str
+    sign: Sign = "line"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +40,7 @@ class Figure:
     plot: Plot
     height: int = 340
     wide: Width = "whole"
+    keys: Sequence[Key] = ()
 
 
 def axes(across: str, up: str) -> Plot:
@@ -40,7 +48,8 @@ def axes(across: str, up: str) -> Plot:
     return {
         "xaxis": {"title": {"text": across}, "automargin": True},
         "yaxis": {"title": {"text": up}, "automargin": True},
-        **ROOM,
+        "showlegend": False,
+        "margin": {"l": 55, "r": 15, "t": 15, "b": 45},
     }
 
 

@@ -10,11 +10,13 @@ from autoencoder_hpo.report.contents import Contents
 from autoencoder_hpo.report.drawing import (
     COLORS,
     FIELD,
-    ROOM,
+    LEVEL,
     STATES,
     Curve,
     Figure,
+    Key,
     Plot,
+    Sign,
     axes,
     line,
 )
@@ -44,31 +46,44 @@ def _history(contents: Contents) -> Figure | None:
     if not contents.best:
         return None
     plot = plots.history(contents.records, contents.noisy_psnr, contents.affine_psnr)
-    for trace, color in zip(plot["data"], (COLORS[0], STATES["pruned"], COLORS[0]), strict=True):
-        trace["marker"] = {"color": color, "size": 7}
-    plot["data"][1] |= {"opacity": 1.0}
-    plot["data"][1]["marker"]["symbol"] = "x-thin-open"
-    plot["data"][2]["line"]["color"] = COLORS[0]
+    complete, pruned, so_far = plot["data"]
+    complete["marker"] = {"color": COLORS[0], "size": 7}
+    pruned |= {"marker": {"color": STATES["pruned"], "size": 7, "symbol": "x"}, "opacity": 1.0}
+    so_far["line"]["color"] = COLORS[0]
+    keys = [
+        Key("complete", COLORS[0], "disc"),
+        *([Key("pruned", STATES["pruned"], "cross")] if pruned["x"] else []),
+        Key("best so far", COLORS[0]),
+    ]
     note = "PSNR of each trial's best epoch, in the order of the trials; higher is better."
-    return Figure("history", "Trials", note, _untitled(plot))
+    return _leveled("history", "Trials", note, plot, keys)
 
 
 def _sizes(contents: Contents) -> Figure | None:
     if len(contents.best) < 2:
         return None
     plot = plots.sizes(contents.records, contents.noisy_psnr, contents.affine_psnr)
+    keys = []
     for trace, color in zip(plot["data"], COLORS, strict=False):
         trace["marker"] = {"color": color, "size": 8}
+        keys.append(Key(trace["name"], color, "disc"))
     note = "What a larger model buys: PSNR of the complete trials against their parameters."
-    return Figure("sizes", "Size", note, _untitled(plot), wide="half")
+    return _leveled("sizes", "Size", note, plot, keys)
 
 
-def _untitled(plot: Plot) -> Plot:
-    """Without its title, which is a heading here; two labels in one corner would overlap."""
-    layout = {key: value for key, value in plot["layout"].items() if key != "title"}
-    for label in layout.get("annotations", [])[1:]:
-        label |= {"x": 1, "xanchor": "right"}
-    return {"data": plot["data"], "layout": layout | ROOM}
+def _leveled(key: str, title: str, note: str, plot: Plot, keys: list[Key]) -> Figure:
+    """With the lines to be beaten named in the legend: a label beside them would hide points."""
+    given = plot["layout"]
+    layout = axes(given["xaxis"]["title"]["text"], "dB")
+    layout["xaxis"] |= given["xaxis"]
+    layout["shapes"] = given.get("shapes", [])
+    signs: tuple[Sign, ...] = ("dot", "dash")
+    for shape, label, sign in zip(
+        layout["shapes"], given.get("annotations", []), signs, strict=False
+    ):
+        shape["line"] = {"dash": sign, "color": LEVEL, "width": 1.5}
+        keys.append(Key(label["text"], LEVEL, sign))
+    return Figure(key, title, note, {"data": plot["data"], "layout": layout}, keys=keys)
 
 
 # ---- learning --------------------------------------------------------------------------
@@ -89,17 +104,20 @@ def _curves(contents: Contents) -> Figure | None:
     note = f"Validation PSNR after each epoch: the best {len(best)} in color, the others grey."
     if len(shown) < len(others):
         note += f" Of {len(others):,} others, {len(shown)} are shown, evenly spread."
-    plot = {"data": [t for t in traces if t["x"]], "layout": axes("epoch", "dB")}
-    return Figure("curves", "Validation", note, plot, 380, wide="half")
+    traces = [trace for trace in traces if trace["x"]]
+    keys = [Key(trace["name"], trace["line"]["color"]) for trace in traces]
+    plot = {"data": traces, "layout": axes("epoch", "dB")}
+    return Figure("curves", "Validation", note, plot, wide="half", keys=keys)
 
 
 def _losses(contents: Contents) -> Figure | None:
     best = [trial for trial in contents.best if _history_of(trial)][:3]
     if not best:
         return None
-    traces = []
+    traces, keys = [], []
     for trial, color in zip(best, COLORS, strict=False):
         name = f"trial {trial.number}"
+        keys.append(Key(name, color))
         train = line(f"{name}, training", _curve(trial, "train_loss"), color)
         train["line"]["dash"] = "dot"
         traces += [line(f"{name}, validation", _curve(trial, "val_mse"), color), train]
@@ -110,7 +128,8 @@ def _losses(contents: Contents) -> Figure | None:
         "overfitting; two high lines that lie close are underfitting."
     )
     plot = {"data": traces, "layout": layout}
-    return Figure("losses", "Training", note, plot, 380, wide="half")
+    keys += [Key("training loss", LEVEL, "dot"), Key("validation MSE", LEVEL)]
+    return Figure("losses", "Training", note, plot, wide="half", keys=keys)
 
 
 def _history_of(trial: FrozenTrial) -> list[dict[str, Any]]:

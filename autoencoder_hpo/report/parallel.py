@@ -12,7 +12,7 @@ from optuna.distributions import CategoricalDistribution
 from optuna.trial import FrozenTrial
 
 from autoencoder_hpo.report.contents import Contents
-from autoencoder_hpo.report.drawing import COLORS, FIELD, Figure, Plot, axes, line
+from autoencoder_hpo.report.drawing import COLORS, FIELD, Figure, Key, Plot, axes, line
 from autoencoder_hpo.report.parameters import psnr
 from autoencoder_hpo.report.wording import short_names, value
 
@@ -34,17 +34,16 @@ def parallel(contents: Contents) -> Figure | None:
         return None
     columns = [_parameter(trials, name) for name in names]
     columns.append(_numbers([psnr(trial) for trial in trials], log=False))
-    plot = {
-        "data": _lines(trials, [places for places, _ in columns]),
-        "layout": _ruled(names, [labels for _, labels in columns]),
-    }
+    lines = _lines(trials, [places for places, _ in columns])
+    plot = {"data": lines, "layout": _ruled(names, [labels for _, labels in columns])}
+    keys = [Key(trace["name"], trace["line"]["color"]) for trace in lines]
     note = (
         f"The best {min(len(COLORS), len(trials))} in color, from their parameters on the left to "
         "their PSNR on the right."
     )
     if len(trials) < len(complete):
         note += f" {len(trials)} of {len(complete)} complete trials; others lack a parameter."
-    return Figure("parallel", "Combinations", note, plot, 380)
+    return Figure("parallel", "Combinations", note, plot, 380, keys=keys)
 
 
 def _shared(complete: Sequence[FrozenTrial]) -> list[str]:

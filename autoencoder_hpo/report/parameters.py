@@ -95,7 +95,7 @@ def _across(axis: Plot) -> Plot:
     if "categoryarray" in known:
         labels = known["categoryarray"]
         known |= {"tickvals": labels, "ticktext": [label.strip("'") for label in labels]}
-    return known | {"exponentformat": "power"}
+    return known | {"exponentformat": "power", "nticks": 4}
 
 
 def psnr(trial: FrozenTrial) -> float:

@@ -8,7 +8,7 @@ from optuna.trial import FrozenTrial
 
 from autoencoder_hpo.claims import WORKER
 from autoencoder_hpo.report.contents import Contents
-from autoencoder_hpo.report.drawing import FIELD, STATES, Figure, Plot, axes
+from autoencoder_hpo.report.drawing import FIELD, STATES, Figure, Key, Plot, axes
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +56,10 @@ def timeline(contents: Contents) -> Figure | None:
     layout |= {"barmode": "overlay", "bargap": 0.3}
     layout["yaxis"] |= {"type": "category", "categoryarray": [*rows.values()][::-1]}
     note = "Each bar is a trial, each row a worker; a gap is a worker without a trial."
-    height = 140 + 26 * len(workers)
-    plot = {"data": [trace for trace in traces if trace["x"]], "layout": layout}
-    return Figure("timeline", "Timeline", note, plot, height)
+    traces = [trace for trace in traces if trace["x"]]
+    keys = [Key(trace["name"], trace["marker"]["color"], "box") for trace in traces]
+    plot, height = {"data": traces, "layout": layout}, 100 + 26 * len(workers)
+    return Figure("timeline", "Timeline", note, plot, height, keys=keys)
 
 
 def _unit(seconds: float) -> tuple[str, float]:

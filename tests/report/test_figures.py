@@ -38,10 +38,13 @@ def searched(number: int = 24) -> Contents:
 
 
 def test_the_history_has_what_is_to_be_beaten_as_lines() -> None:
-    layout = figure(mixed(), "history").plot["layout"]
-    assert [shape["y0"] for shape in layout["shapes"]] == [16.0, 19.0]
-    assert [label["x"] for label in layout["annotations"]] == [0, 1]  # in two corners
-    assert "title" not in layout
+    found = figure(mixed(), "history")
+    assert [shape["y0"] for shape in found.plot["layout"]["shapes"]] == [16.0, 19.0]
+    assert [(key.name, key.sign) for key in found.keys] == [
+        ("complete", "disc"), ("pruned", "cross"), ("best so far", "line"),
+        ("noisy input 16.00 dB", "dot"), ("affine filter 19.00 dB", "dash"),
+    ]  # fmt: skip
+    assert "title" not in found.plot["layout"]
 
 
 def test_the_best_curves_are_in_color_and_the_others_one_trace() -> None:
