@@ -10,7 +10,6 @@ import gzip
 import hashlib
 from collections.abc import Sequence
 from functools import cache
-from importlib.metadata import version
 from importlib.resources import files
 from typing import Any
 
@@ -18,6 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from autoencoder_hpo import screens
+from autoencoder_hpo.provenance import versions
 from autoencoder_hpo.report.comparing import Comparison, progress
 from autoencoder_hpo.report.contents import Contents
 from autoencoder_hpo.report.drawing import Figure
@@ -86,7 +86,7 @@ def _render(template: str, drawn: Sequence[Figure], **values: Any) -> str:
         style=Markup(_script("style.css")),
         plotly=_packed() if drawn else "",
         plots=[{"key": figure.key, **figure.plot} for figure in drawn],
-        version=version("autoencoder-hpo"),
+        version=versions()["autoencoder-hpo"],
     )
 
 

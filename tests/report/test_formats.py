@@ -5,7 +5,9 @@ import html
 import io
 import json
 import re
+import tomllib
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +22,7 @@ from autoencoder_hpo.report.target import Format
 from autoencoder_hpo.report.values import values
 from autoencoder_hpo.report.wording import short_names, verdict
 
+ROOT = Path(__file__).parents[2]
 EVIL = '<script>alert("1")</script>'
 FORMATS: tuple[Format, ...] = ("html", "md", "json", "csv")
 
@@ -222,6 +225,14 @@ def test_names_are_as_short_as_tells_them_apart() -> None:
     names = short_names(["optimizer.adam.learning_rate", "model.unet.depth", "model.mlp.depth"])
     assert list(names.values()) == ["learning_rate", "unet.depth", "mlp.depth"]
     assert short_names(["model", "model.kind"]) == {"model": "model", "model.kind": "kind"}
+
+
+def test_the_templates_are_in_the_wheel() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    patterns = project["tool"]["setuptools"]["package-data"]["autoencoder_hpo"]
+    package = ROOT / "autoencoder_hpo"
+    found = {path for pattern in patterns for path in package.glob(pattern)}
+    assert set((package / "report" / "templates").iterdir()) <= found
 
 
 # ---- several studies -------------------------------------------------------------------
