@@ -12,6 +12,7 @@ from autoencoder_hpo.report.wording import (
     audited,
     clipped,
     moment,
+    no_findings,
     reasons,
     saving,
     value,
@@ -122,7 +123,7 @@ def _marked(shown: str, best: bool) -> str:
 
 def _findings(contents: Contents) -> str:
     if not contents.findings:
-        return "Nothing was found that holds this study back."
+        return no_findings(contents)
     lines = []
     for finding in contents.findings:
         lines.append(

@@ -50,6 +50,8 @@ def _standing(contents: Contents, best: Mapping[str, Any]) -> str:
     match state:
         case "done":
             return f"The study is done: {counts}."
+        case "plateau":
+            return f"The search came to a standstill, and ended: {counts}."
         case "timed out":
             return f"The study's time is over: {counts}."
         case "paused" | "stopped":
@@ -96,6 +98,13 @@ def saving(contents: Contents) -> str:
         f"{duration(saved.seconds_left)} of training, were not trained. That is {saved.share:.0%} "
         "of what all trials would have taken."
     )
+
+
+def no_findings(contents: Contents) -> str:
+    """What an empty diagnosis means."""
+    if contents.summary["best"] is None:
+        return "No trial is complete yet: only the images can be judged, and they are fine."
+    return "Nothing was found that holds this study back."
 
 
 def audited(contents: Contents) -> str | None:

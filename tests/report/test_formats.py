@@ -46,6 +46,7 @@ def test_the_verdict_names_the_best_trial_and_how_far_the_study_is() -> None:
     )
     assert second.startswith("The study is done: 1 of 4 trials (1 complete")
     assert "may change" in verdict(contents([best], state="running"))[1]
+    assert "standstill" in verdict(contents([best], state="plateau"))[1]
 
 
 def test_a_best_trial_below_the_affine_filter_is_said() -> None:
@@ -131,6 +132,7 @@ def test_a_healthy_study_has_no_finding() -> None:
     page = render([contents([trial(0)])], "html")
     assert "Nothing was found that holds this study back." in page
     assert "Nothing was found" not in render([mixed()], "html")
+    assert "only the images can be judged" in render([contents([])], "html")
 
 
 def test_markdown_is_whole() -> None:
