@@ -20,8 +20,7 @@ FIELD, LEVEL = "rgba(128,128,128,0.4)", "rgb(128,128,128)"
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A legend's entry. The page draws it, since plotly's own has not the same place on a phone as
-    on a desk."""
+    """A legend's entry. The page draws it: plotly's own covers points where a window is narrow."""
 
     name: str
     color: str
