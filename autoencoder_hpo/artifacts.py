@@ -26,6 +26,8 @@ CROPS = "crops.png"
 """The restored crops alone, of which the study's gallery is made; not listed as an artifact."""
 TRIAL_FILES = (PANEL, CURVES, CROPS)
 GALLERY = "gallery.png"
+CLEAN, NOISY = "clean.png", "noisy.png"
+"""The same crops before and after the noise, once for a study; not listed as artifacts."""
 
 _NAMES = UUID("6f1c2f5e-0e0b-4d0a-9d0e-4a1f0c9b7c11")
 
@@ -139,10 +141,16 @@ def gallery_artifact(uid: str) -> str:
     return str(uuid5(_NAMES, f"{uid} gallery"))
 
 
+def crops_artifact(uid: str, file: str) -> str:
+    """The id of the study's own crops: CLEAN or NOISY."""
+    return str(uuid5(_NAMES, f"{uid} {file}"))
+
+
 def stored_files(uid: str, trials: int) -> list[str]:
     """The ids of everything that a study of so many trials may have put into the store."""
     of_trials = [trial_artifact(uid, n, file) for n in range(trials) for file in TRIAL_FILES]
-    return [*of_trials, gallery_artifact(uid)]
+    of_study = [gallery_artifact(uid), *(crops_artifact(uid, file) for file in (CLEAN, NOISY))]
+    return [*of_trials, *of_study]
 
 
 def remove_checkpoints(settings: Settings, study: str, uid: str, trials: Iterable[int]) -> None:

@@ -19,11 +19,14 @@ from torch import Tensor
 
 from autoencoder_hpo import plots
 from autoencoder_hpo.artifacts import (
+    CLEAN,
     CROPS,
     CURVES,
     GALLERY,
+    NOISY,
     PANEL,
     ArtifactStore,
+    crops_artifact,
     gallery_artifact,
     trial_artifact,
 )
@@ -194,6 +197,8 @@ def _keep_gallery(
     ]
     artifact = gallery_artifact(data["uid"])
     store.write(artifact, io.BytesIO(png(gallery([*known, *best]))))
+    for file, crops in ((CLEAN, probes.clean), (NOISY, probes.noisy)):  # what a report shows
+        store.write(crops_artifact(data["uid"], file), io.BytesIO(png(strip(pixels(crops)))))
     row = dict([_artifact_row(artifact, GALLERY)])
     opened.storage.write_attrs("study_system", opened.number, row)
     return [artifact]

@@ -43,6 +43,8 @@ OWNERS = {  # the only places that may import a heavy library
     "bm3d": "baselines",
     "tifffile": "denoise",
     "matplotlib": "pictures",
+    "jinja2": "report",
+    "plotly": "report",
     "onnx": "bundle",
     "onnxruntime": "bundle",
     "safetensors": "bundle finalize",

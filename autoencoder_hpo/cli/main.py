@@ -9,7 +9,7 @@ import time
 
 import typer
 
-from autoencoder_hpo.cli import denoise, diagnose, files, finalize, manage, serve, work
+from autoencoder_hpo.cli import denoise, diagnose, files, finalize, manage, report, serve, work
 from autoencoder_hpo.errors import AutoencoderHpoError
 
 app = typer.Typer(
@@ -44,6 +44,7 @@ for command in (
     manage.best,
     manage.show,
     diagnose.diagnose,
+    report.report,
     manage.pause,
     manage.stop,
     manage.delete,

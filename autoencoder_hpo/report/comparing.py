@@ -1,0 +1,123 @@
+"""Several studies beside each other, and whether their scores may be compared at all."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from autoencoder_hpo.report.contents import Contents
+from autoencoder_hpo.report.drawing import COLORS, Figure, Key, Plot, Sign, axes, line
+from autoencoder_hpo.report.parameters import psnr
+
+SIGNS: dict[str, Sign] = {"solid": "line", "dash": "dash", "dot": "dot"}
+DASHES = tuple(SIGNS)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A study's best trial; None for what there is not. PSNR and gains are in dB.
+
+    `seconds`: of training, by all trials together. `best`: no other study's PSNR is higher.
+    """
+
+    study: str
+    state: str
+    trials: int
+    seconds: float
+    trial: int | None
+    model: str | None
+    psnr: float | None
+    gain: float | None
+    affine_gain: float | None
+    ssim: float | None
+    mse: float | None
+    parameters: int | None
+    best: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    studies: Sequence[Contents]
+    rows: Sequence[Row]
+    warnings: Sequence[str]
+    made: datetime
+
+
+def compare(studies: Sequence[Contents]) -> Comparison:
+    """Rows in the order given."""
+    warnings = _warnings(studies)
+    known = [each.summary["best"]["val_psnr"] for each in studies if each.summary["best"]]
+    top = max(known, default=None) if not warnings else None
+    return Comparison(studies, [_row(each, top) for each in studies], warnings, studies[0].made)
+
+
+def _row(contents: Contents, top: float | None) -> Row:
+    best, counts = contents.summary["best"] or {}, contents.summary["counts"]
+    reached = best.get("val_psnr")
+    return Row(
+        study=contents.name,
+        state=contents.summary["state"],
+        trials=counts["complete"] + counts["pruned"],
+        seconds=contents.saved.seconds,
+        trial=best.get("number"),
+        model=best["config"]["model"]["kind"] if best else None,
+        psnr=reached,
+        gain=best.get("psnr_gain"),
+        affine_gain=best.get("affine_gain"),
+        ssim=best.get("val_ssim"),
+        mse=best.get("val_mse"),
+        parameters=best.get("parameters"),
+        best=reached is not None and reached == top,
+    )
+
+
+def _warnings(studies: Sequence[Contents]) -> list[str]:
+    """Why scores of one study say nothing about another's; each names those that differ."""
+    first, *others = studies
+    data = [each.name for each in others if each.facts.data["hash"] != first.facts.data["hash"]]
+    found = []
+    if data:
+        found.append(f"{_and(data)} did not have the images of {first.name}.")
+    for each in others:
+        differ = _differences(first, each)
+        if differ:
+            found.append(f"{each.name} has another task than {first.name}: {', '.join(differ)}.")
+    return found
+
+
+def _differences(one: Contents, other: Contents) -> list[str]:
+    """The fields of the task in which two studies differ; epochs are no matter of the scores."""
+    task, its = (each.facts.study.task.model_dump(mode="json") for each in (one, other))
+    return [name for name in task if name != "epochs" and task[name] != its[name]]
+
+
+def _and(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def progress(comparison: Comparison) -> Figure | None:
+    """The best PSNR so far against the trials, a line for each study."""
+    traces = [
+        _so_far(contents, COLORS[place % len(COLORS)], DASHES[place // len(COLORS) % len(DASHES)])
+        for place, contents in enumerate(comparison.studies)
+        if contents.best
+    ]
+    if not traces:
+        return None
+    layout = axes("trial", "dB")
+    note = "The best validation PSNR so far, against the number of the trial that reached it."
+    keys = [
+        Key(each["name"], each["line"]["color"], SIGNS[each["line"]["dash"]]) for each in traces
+    ]
+    plot = {"data": traces, "layout": layout}
+    return Figure("progress", "Progress", note, plot, 420, keys=keys)
+
+
+def _so_far(contents: Contents, color: str, dash: str) -> Plot:
+    complete = sorted(contents.best, key=lambda trial: trial.number)
+    best, heights = float("-inf"), []
+    for trial in complete:
+        best = max(best, psnr(trial))
+        heights.append(round(best, 3))
+    trace = line(contents.name, ([trial.number for trial in complete], heights), color)
+    trace["line"] |= {"shape": "hv", "dash": dash}
+    return {**trace, "mode": "lines+markers", "marker": {"color": color, "size": 5}}

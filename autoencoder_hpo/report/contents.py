@@ -1,0 +1,98 @@
+"""All that a report says of a study, as values: formats only put them into words."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from optuna.trial import FrozenTrial, TrialState
+
+from autoencoder_hpo.artifacts import ArtifactStore
+from autoencoder_hpo.diagnosis.findings import Facts, Finding
+from autoencoder_hpo.diagnosis.study import diagnose
+from autoencoder_hpo.ledger import OpenStudy
+from autoencoder_hpo.report.gallery import Gallery, read_gallery
+from autoencoder_hpo.report.grids import Grid, grid_of
+from autoencoder_hpo.report.pruning import Saved, saved
+from autoencoder_hpo.status import summary, trial_record
+
+AUDIT = "audit"  # the study attribute that keeps what audits of the pruner came to
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """A study as it is reported; nothing in it needs the database again.
+
+    Attributes:
+        name: in the database; a study that was renamed keeps its file as it was.
+        file: the text of the study file.
+        summary: as `status.summary` has it.
+        audit: pruned trials that an audit finished: `trial`, `epoch` after which it was pruned,
+            and `psnr` of its best epoch in dB, None where it diverged.
+    """
+
+    name: str
+    file: str
+    facts: Facts
+    summary: Mapping[str, Any]
+    findings: Sequence[Finding]
+    audit: Sequence[Mapping[str, Any]]
+    gallery: Gallery
+    made: datetime
+
+    @property
+    def objective(self) -> str:
+        return self.facts.study.search.objective
+
+    @property
+    def trials(self) -> Sequence[FrozenTrial]:
+        return self.facts.trials
+
+    @property
+    def noisy_psnr(self) -> float | None:
+        """In dB; None where nothing was corrupted."""
+        return self.facts.data["noisy"]["psnr"]
+
+    @property
+    def affine_psnr(self) -> float | None:
+        return (self.facts.data.get("affine") or {}).get("psnr")
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        return [trial_record(trial) for trial in self.trials]
+
+    @property
+    def best(self) -> list[FrozenTrial]:
+        """The complete trials, best first."""
+        return best_first(self.trials, self.objective)
+
+    @property
+    def grid(self) -> Grid | None:
+        return grid_of(self.facts.study, self.trials)
+
+    @property
+    def saved(self) -> Saved:
+        return saved(self.facts.study, self.trials)
+
+
+def gather(opened: OpenStudy, *, store: ArtifactStore, now: datetime) -> Contents:
+    """What there is to report of a study, whatever state it is in."""
+    facts = Facts.of(opened)
+    best = best_first(facts.trials, opened.study.search.objective)
+    return Contents(
+        name=opened.name,
+        file=opened.file.text,
+        facts=facts,
+        summary=summary(opened),
+        findings=diagnose(facts),
+        audit=opened.attr(AUDIT) or (),
+        gallery=read_gallery(best, opened.data, store),
+        made=now,
+    )
+
+
+def best_first(trials: Sequence[FrozenTrial], objective: str) -> list[FrozenTrial]:
+    """The complete trials; the earlier of equal ones comes first."""
+    sign = -1 if objective == "val_psnr" else 1
+    complete = [trial for trial in trials if trial.state is TrialState.COMPLETE]
+    return sorted(complete, key=lambda trial: sign * (trial.value or 0.0))

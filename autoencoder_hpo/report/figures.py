@@ -1,0 +1,157 @@
+"""A report's figures: scores and learning curves here, the rest in modules of their own."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from optuna.trial import FrozenTrial
+
+from autoencoder_hpo import plots
+from autoencoder_hpo.report.contents import Contents
+from autoencoder_hpo.report.drawing import (
+    COLORS,
+    FIELD,
+    LEVEL,
+    STATES,
+    Curve,
+    Figure,
+    Key,
+    Plot,
+    Sign,
+    axes,
+    line,
+)
+from autoencoder_hpo.report.parallel import parallel
+from autoencoder_hpo.report.parameters import importances, slices
+from autoencoder_hpo.report.timeline import timeline
+
+FIELD_TRIALS = 200
+"""Curves of other trials than the best: more are a grey surface."""
+
+
+def figures(contents: Contents) -> dict[str, list[Figure]]:
+    """By the section that they stand in; those that have nothing to show are left out."""
+    found = {
+        "history": [_history(contents), _sizes(contents)],
+        "curves": [_curves(contents), _losses(contents)],
+        "timeline": [timeline(contents)],
+        "parameters": [importances(contents), parallel(contents), *slices(contents)],
+    }
+    return {section: [each for each in some if each] for section, some in found.items()}
+
+
+# ---- scores ----------------------------------------------------------------------------
+
+
+def _history(contents: Contents) -> Figure | None:
+    if not contents.best:
+        return None
+    plot = plots.history(contents.records, contents.noisy_psnr, contents.affine_psnr)
+    complete, pruned, so_far = plot["data"]
+    complete["marker"] = {"color": COLORS[0], "size": 7}
+    pruned |= {"marker": {"color": STATES["pruned"], "size": 7, "symbol": "x"}, "opacity": 1.0}
+    so_far["line"]["color"] = COLORS[0]
+    keys = [
+        Key("complete", COLORS[0], "disc"),
+        *([Key("pruned", STATES["pruned"], "cross")] if pruned["x"] else []),
+        Key("best so far", COLORS[0]),
+    ]
+    note = "PSNR of each trial's best epoch, in the order of the trials; higher is better."
+    return _leveled("history", "Trials", note, plot, keys)
+
+
+def _sizes(contents: Contents) -> Figure | None:
+    if len(contents.best) < 2:
+        return None
+    plot = plots.sizes(contents.records, contents.noisy_psnr, contents.affine_psnr)
+    keys = []
+    for trace, color in zip(plot["data"], COLORS, strict=False):
+        trace["marker"] = {"color": color, "size": 8}
+        keys.append(Key(trace["name"], color, "disc"))
+    note = "What a larger model buys: PSNR of the complete trials against their parameters."
+    return _leveled("sizes", "Size", note, plot, keys)
+
+
+def _leveled(key: str, title: str, note: str, plot: Plot, keys: list[Key]) -> Figure:
+    """With the lines to be beaten named in the legend: a label beside them would hide points."""
+    given = plot["layout"]
+    layout = axes(given["xaxis"]["title"]["text"], "dB")
+    layout["xaxis"] |= given["xaxis"]
+    layout["shapes"] = given.get("shapes", [])
+    signs: tuple[Sign, ...] = ("dot", "dash")
+    for shape, label, sign in zip(
+        layout["shapes"], given.get("annotations", []), signs, strict=False
+    ):
+        shape["line"] = {"dash": sign, "color": LEVEL, "width": 1.5}
+        keys.append(Key(label["text"], LEVEL, sign))
+    return Figure(key, title, note, {"data": plot["data"], "layout": layout}, keys=keys)
+
+
+# ---- learning --------------------------------------------------------------------------
+
+
+def _curves(contents: Contents) -> Figure | None:
+    best = [trial for trial in contents.best if _history_of(trial)][: len(COLORS)]
+    chosen = {trial.number for trial in best}
+    others = [t for t in contents.trials if t.number not in chosen and _history_of(t)]
+    shown = others[:: -(-len(others) // FIELD_TRIALS) or 1]
+    if not best and not shown:
+        return None
+    traces = [_joined("other trials", [_curve(trial, "val_psnr") for trial in shown])]
+    traces += [
+        line(f"trial {trial.number}", _curve(trial, "val_psnr"), color)
+        for trial, color in zip(best, COLORS, strict=False)
+    ]
+    note = f"Validation PSNR after each epoch: the best {len(best)} in color, the others grey."
+    if len(shown) < len(others):
+        note += f" Of {len(others):,} others, {len(shown)} are shown, evenly spread."
+    traces = [trace for trace in traces if trace["x"]]
+    keys = [Key(trace["name"], trace["line"]["color"]) for trace in traces]
+    plot = {"data": traces, "layout": axes("epoch", "dB")}
+    return Figure("curves", "Validation", note, plot, wide="half", keys=keys)
+
+
+def _losses(contents: Contents) -> Figure | None:
+    best = [trial for trial in contents.best if _history_of(trial)][:3]
+    if not best:
+        return None
+    traces, keys = [], []
+    for trial, color in zip(best, COLORS, strict=False):
+        name = f"trial {trial.number}"
+        keys.append(Key(name, color))
+        train = line(f"{name}, training", _curve(trial, "train_loss"), color)
+        train["line"]["dash"] = "dot"
+        traces += [line(f"{name}, validation", _curve(trial, "val_mse"), color), train]
+    layout = axes("epoch", "")
+    layout["yaxis"] |= {"type": "log", "dtick": "D2", "exponentformat": "power"}
+    note = (
+        "Training loss (dotted) and validation MSE of the best three. A gap that grows is "
+        "overfitting; two high lines that lie close are underfitting."
+    )
+    plot = {"data": traces, "layout": layout}
+    keys += [Key("training loss", LEVEL, "dot"), Key("validation MSE", LEVEL)]
+    return Figure("losses", "Training", note, plot, wide="half", keys=keys)
+
+
+def _history_of(trial: FrozenTrial) -> list[dict[str, Any]]:
+    return trial.user_attrs.get("history") or []
+
+
+def _curve(trial: FrozenTrial, key: str) -> Curve:
+    history = _history_of(trial)
+    return [epoch["epoch"] for epoch in history], [_short(epoch[key]) for epoch in history]
+
+
+def _short(number: float) -> float:
+    """Five digits: enough for a plot, and half of the bytes."""
+    return float(f"{number:.5g}")
+
+
+def _joined(name: str, curves: Sequence[Curve]) -> Plot:
+    """All of them as one trace, with gaps between."""
+    xs: list[int | None] = []
+    ys: list[float | None] = []
+    for epochs, values in curves:
+        xs += [*epochs, None]
+        ys += [*values, None]
+    trace = line(name, (xs, ys), FIELD)
+    return {**trace, "line": {"color": FIELD, "width": 1}, "hoverinfo": "skip"}

@@ -1,0 +1,107 @@
+"""The stored pictures of a study, as data URIs: a page that shows them needs no other file."""
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from optuna.trial import FrozenTrial
+from PIL import Image
+
+from autoencoder_hpo.artifacts import (
+    CLEAN,
+    CROPS,
+    NOISY,
+    PANEL,
+    ArtifactStore,
+    crops_artifact,
+    trial_artifact,
+)
+from autoencoder_hpo.claims import CONFIG
+from autoencoder_hpo.pictures import png
+from autoencoder_hpo.probes import CROP
+from autoencoder_hpo.screens import db
+
+TRIALS = 6
+"""Trials in the gallery: with 128×128 crops in color they are about a megabyte."""
+LOSSLESS, LOSSLESS_PANEL = 8_000, 100_000
+"""Bytes of a PNG above which a picture becomes a JPEG: noise has no small PNG."""
+JPEG_QUALITY = 92
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """The same validation crops in one row, typical ones first, then the hardest."""
+
+    title: str
+    caption: str
+    crops: Sequence[str]
+    """Data URIs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gallery:
+    """`panel`: noisy, restored, clean and error of the best trial; None where none is stored."""
+
+    strips: Sequence[Strip]
+    panel: str | None
+
+
+def read_gallery(
+    best: Sequence[FrozenTrial], data: Mapping[str, Any], store: ArtifactStore
+) -> Gallery:
+    """What the store still has of the best trials' pictures; what it has not is left out.
+
+    Args:
+        best: the complete trials, best first.
+        data: what the study stores of its images.
+    """
+    uid = data["uid"]
+    known = [
+        ("clean", "", crops_artifact(uid, CLEAN)),
+        ("noisy", _decibels(data["noisy"]["psnr"]), crops_artifact(uid, NOISY)),
+    ]
+    trials = [(*_named(trial), trial_artifact(uid, trial.number, CROPS)) for trial in best[:TRIALS]]
+    wide = min(CROP, data["shape"][-1])
+    strips = [
+        Strip(title, caption, _crops(picture, wide))
+        for title, caption, artifact in [*known, *trials]
+        if (picture := _read(artifact, store)) is not None
+    ]
+    panel = _read(trial_artifact(uid, best[0].number, PANEL), store) if best else None
+    return Gallery(strips, None if panel is None else picture_uri(panel, LOSSLESS_PANEL))
+
+
+def _named(trial: FrozenTrial) -> tuple[str, str]:
+    kind, psnr = trial.user_attrs[CONFIG]["model"]["kind"], trial.user_attrs.get("val_psnr")
+    return f"trial {trial.number}", ", ".join(filter(None, (kind, _decibels(psnr))))
+
+
+def _decibels(psnr: float | None) -> str:
+    return "" if psnr is None else db(psnr)
+
+
+def _crops(strip: Image.Image, wide: int) -> list[str]:
+    lefts = range(0, strip.width - wide + 1, wide)
+    crops = [strip.crop((left, 0, left + wide, strip.height)) for left in lefts]
+    return [picture_uri(crop, LOSSLESS) for crop in crops]
+
+
+def _read(artifact: str, store: ArtifactStore) -> Image.Image | None:
+    """None for a picture that was never stored, is damaged, or cannot be reached."""
+    try:
+        with store.open_reader(artifact) as file, Image.open(file) as picture:
+            return picture.copy()
+    except Exception:  # each store raises its own; a report without pictures is one all the same
+        return None
+
+
+def picture_uri(picture: Image.Image, lossless: int) -> str:
+    """A PNG, or a JPEG where that has more than so many bytes."""
+    kind, encoded = "png", png(picture)
+    if len(encoded) > lossless:
+        file = io.BytesIO()
+        picture.save(file, format="JPEG", quality=JPEG_QUALITY, subsampling=0)
+        kind, encoded = "jpeg", file.getvalue()
+    return f"data:image/{kind};base64,{base64.b64encode(encoded).decode()}"

@@ -1,0 +1,116 @@
+"""A grid study as a table, as the literature prints them: rows × columns, the best marked."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from optuna.trial import FrozenTrial, TrialState
+
+from autoencoder_hpo.ledger import best_of
+from autoencoder_hpo.screens import db, mse
+from autoencoder_hpo.space import cells, parameters
+from autoencoder_hpo.space.holes import Scalar
+from autoencoder_hpo.study import Grid as GridSampler
+from autoencoder_hpo.study import Study
+
+Measure = Literal["val_psnr", "val_mse"]
+TITLES: dict[Measure, str] = {"val_psnr": "validation PSNR", "val_mse": "validation MSE"}
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A trial of the grid. Scores are None where it has none: `state` says why."""
+
+    number: int
+    state: str
+    val_psnr: float | None
+    val_mse: float | None
+    best: bool = False
+
+    def shown(self, measure: Measure) -> str:
+        value = getattr(self, measure)
+        if value is None:
+            return self.state
+        return db(value) if measure == "val_psnr" else mse(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """`across` is None where one parameter was searched: its table has a single column.
+
+    `cells` holds a row for each value down, and in it a cell for each value across; None where
+    no trial was there yet.
+    """
+
+    down: str
+    down_values: Sequence[Scalar]
+    across: str | None
+    across_values: Sequence[Scalar]
+    cells: Sequence[Sequence[Cell | None]]
+
+
+def grid_of(study: Study, trials: Sequence[FrozenTrial]) -> Grid | None:
+    """The table of a grid over one or two parameters; None for any other study.
+
+    Parameters of different options of a choice that have the same last name, such as the width
+    of both an mlp of one and of two layers, are one axis.
+    """
+    if not isinstance(study.search.sampler, GridSampler):
+        return None
+    points = list(cells(study.trial))
+    axes = _axes([parameter.name for parameter in parameters(study.trial)], points)
+    if not 1 <= len(axes) <= 2:
+        return None
+    places = [_place(axes, point) for point in points]
+    if any(len(place) < len(axes) for place in places):
+        return None  # a parameter that some cells lack has no place in a table
+    values = [list(dict.fromkeys(column)) for column in zip(*places, strict=True)]
+    found = _found(axes, trials, study.search.objective)
+    down, *rest = axes
+    across = values[1] if rest else []
+    rows = [[found.get((row, *over)) for over in _overs(across)] for row in values[0]]
+    return Grid(down, values[0], rest[0] if rest else None, across, rows)
+
+
+def _overs(across: Sequence[Scalar]) -> list[tuple[Scalar, ...]]:
+    return [(value,) for value in across] or [()]
+
+
+def _axes(names: Sequence[str], points: Sequence[Mapping[str, Scalar]]) -> dict[str, list[str]]:
+    """Parameters by the name of their axis; those that occur together stand for themselves."""
+    axes: dict[str, list[str]] = {}
+    for name in names:
+        axes.setdefault(name.rpartition(".")[2], []).append(name)
+    met = (sum(name in point for name in axis) for axis in axes.values() for point in points)
+    return {name: [name] for name in names} if any(number > 1 for number in met) else axes
+
+
+def _place(axes: Mapping[str, list[str]], params: Mapping[str, Scalar]) -> tuple[Scalar, ...]:
+    """The value on each axis that the parameters have."""
+    return tuple(params[name] for names in axes.values() for name in names if name in params)
+
+
+def _found(
+    axes: Mapping[str, list[str]], trials: Sequence[FrozenTrial], objective: str
+) -> dict[tuple[Scalar, ...], Cell]:
+    best = best_of(trials, objective)
+    number = None if best is None else best.number
+    return {
+        _place(axes, trial.params): _cell(trial, number) for trial in sorted(trials, key=_worth)
+    }
+
+
+def _worth(trial: FrozenTrial) -> tuple[bool, int]:
+    """What stands in a cell that was tried again: a complete trial, else the latest."""
+    return trial.state is TrialState.COMPLETE, trial.number
+
+
+def _cell(trial: FrozenTrial, best: int | None) -> Cell:
+    scores = trial.user_attrs.get("scores") or {}
+    return Cell(
+        number=trial.number,
+        state=trial.state.name.lower(),
+        val_psnr=scores.get("val_psnr"),
+        val_mse=scores.get("val_mse"),
+        best=trial.number == best,
+    )

@@ -1,0 +1,165 @@
+"""The report as Markdown, for a README or a pull request."""
+
+from collections.abc import Iterable, Sequence
+
+from autoencoder_hpo.notes import one_line
+from autoencoder_hpo.report.comparing import Comparison
+from autoencoder_hpo.report.contents import Contents
+from autoencoder_hpo.report.grids import TITLES, Cell, Grid, Measure
+from autoencoder_hpo.report.origins import commands, environments
+from autoencoder_hpo.report.tables import best_table
+from autoencoder_hpo.report.wording import (
+    audited,
+    clipped,
+    moment,
+    no_findings,
+    reasons,
+    saving,
+    value,
+    verdict,
+)
+from autoencoder_hpo.screens import db, duration, gain, mse, ssim
+
+MARK = "<!-- autoencoder-hpo report -->"
+
+
+def markdown(contents: Contents) -> str:
+    parts = [
+        MARK,
+        f"# {one_line(contents.name)}",
+        " ".join(one_line(sentence) for sentence in verdict(contents)),
+        "## Best trials",
+        _scores(contents),
+        *_grid(contents.grid),
+        "## Diagnosis",
+        _findings(contents),
+        "## Time and pruning",
+        " ".join(filter(None, (_spent(contents), saving(contents), audited(contents)))),
+        *_failures(contents),
+        "## Reproduce",
+        _reproduce(contents),
+        f"Made on {moment(contents.made)}.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def comparison_markdown(comparison: Comparison) -> str:
+    header = ("study", "state", "best", "PSNR", "gain", "SSIM", "MSE", "trials", "training")
+    rows = [
+        (
+            one_line(each.study),
+            each.state,
+            "–" if each.trial is None else f"trial {each.trial}, {each.model}",
+            _marked(db(each.psnr), each.best),
+            gain(each.gain),
+            ssim(each.ssim),
+            mse(each.mse),
+            f"{each.trials:,}",
+            duration(each.seconds),
+        )
+        for each in comparison.rows
+    ]
+    warnings = [f"**Not comparable:** {one_line(said)}" for said in comparison.warnings]
+    parts = [
+        MARK,
+        "# Comparison",
+        *warnings,
+        table(header, rows),
+        f"Made on {moment(comparison.made)}.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _scores(contents: Contents) -> str:
+    noisy, affine = contents.facts.data["noisy"], contents.facts.data.get("affine")
+    header = ("validation images", "model", "PSNR", "gain", "SSIM", "MSE", "parameters", "tried")
+    rows: list[tuple[str, ...]] = []
+    if noisy["psnr"] is not None:
+        level = (db(noisy["psnr"]), "", ssim(noisy["ssim"]), mse(noisy["mse"]), "", "")
+        rows.append(("noisy input", "", *level))
+    if affine:
+        over = gain(affine["psnr"] - noisy["psnr"])
+        level = (db(affine["psnr"]), over, ssim(affine["ssim"]), mse(affine["mse"]), "", "")
+        rows.append(("affine filter", "", *level))
+    rows += [
+        (
+            f"trial {each['number']}",
+            each["config"]["model"]["kind"],
+            db(each["val_psnr"]),
+            gain(each["psnr_gain"]),
+            ssim(each["val_ssim"]),
+            mse(each["val_mse"]),
+            f"{each['parameters']:,}",
+            one_line(each["tried"]),
+        )
+        for each in best_table(contents)
+    ]
+    return table(header, rows)
+
+
+def _grid(grid: Grid | None) -> list[str]:
+    if grid is None:
+        return []
+    return ["## The grid", *(_grid_table(grid, measure) for measure in TITLES)]
+
+
+def _grid_table(grid: Grid, measure: Measure) -> str:
+    header = [f"{TITLES[measure]}: {grid.down}" + (f" ↓ {grid.across} →" if grid.across else "")]
+    header += [value(given) for given in grid.across_values] or [TITLES[measure]]
+    rows = [
+        [value(given), *(_shown(cell, measure) for cell in cells)]
+        for given, cells in zip(grid.down_values, grid.cells, strict=True)
+    ]
+    return table([one_line(title) for title in header], rows)
+
+
+def _shown(cell: Cell | None, measure: Measure) -> str:
+    return "–" if cell is None else _marked(cell.shown(measure), cell.best)
+
+
+def _marked(shown: str, best: bool) -> str:
+    return f"**{shown}**" if best else shown
+
+
+def _findings(contents: Contents) -> str:
+    if not contents.findings:
+        return no_findings(contents)
+    lines = []
+    for finding in contents.findings:
+        lines.append(
+            f"- **{finding.kind}** ({one_line(finding.about)}, {finding.sure}): "
+            f"{one_line(finding.seen)} {one_line(finding.remedy)}"
+        )
+        if finding.change:
+            lines.append(f"  `{finding.change}`")
+    return "\n".join(lines)
+
+
+def _spent(contents: Contents) -> str:
+    spent = contents.saved
+    return f"{duration(spent.seconds)} of training in {spent.epochs:,} epochs."
+
+
+def _failures(contents: Contents) -> list[str]:
+    found = reasons(contents.records, "fail")
+    if not found:
+        return []
+    lines = [
+        f"- {', '.join(map(str, numbers))}: {one_line(clipped(reason))}"
+        for reason, numbers in found.items()
+    ]
+    return ["## Failed trials", "\n".join(lines)]
+
+
+def _reproduce(contents: Contents) -> str:
+    lines = [f"- `{command}`: {does}" for command, does in commands(contents)]
+    lines.append(f"- images: content hash `{contents.facts.data['hash']}`")
+    for each in environments(contents.trials):
+        known = ", ".join(f"{name} {fact}" for name, fact in each.facts.items())
+        lines.append(f"- trained with ({each.trials}): {one_line(known)}")
+    return "\n".join(lines)
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(row) + " |" for row in lines)

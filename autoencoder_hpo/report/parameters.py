@@ -1,0 +1,110 @@
+"""Which parameters matter, and which of their values did well."""
+
+import json
+import warnings
+
+import optuna
+from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+from optuna.trial import FrozenTrial
+
+from autoencoder_hpo.ledger import DIRECTIONS
+from autoencoder_hpo.report.contents import Contents
+from autoencoder_hpo.report.drawing import COLORS, Figure, Plot, axes
+from autoencoder_hpo.report.wording import short_names
+
+FEWEST = 10
+"""Complete trials below which importances are chance."""
+GOOD = 5
+"""Trials that count as good ones, at least, for importances (as Optuna recommends)."""
+SLICES = 12
+LATER = [[0, "#a6cee8"], [1, "#0072B2"]]
+"""Colors of points from the first trial to the last."""
+
+
+def weights(contents: Contents) -> dict[str, float]:
+    """How much each parameter decides whether a trial is a good one; they add up to 1.
+
+    Conditional parameters count too (PED-ANOVA: Watanabe et al., 2023). Empty where there are
+    too few trials to say.
+    """
+    complete = contents.best
+    if len(complete) < FEWEST or not any(trial.params for trial in complete):
+        return {}
+    share = max(0.1, GOOD / len(complete))
+    evaluator = PedAnovaImportanceEvaluator(target_quantile=share)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        try:
+            return get_param_importances(_in_memory(contents), evaluator=evaluator)
+        except UserWarning:  # Optuna says so where the trials are too alike to tell
+            return {}
+
+
+def importances(contents: Contents) -> Figure | None:
+    found = weights(contents)
+    if not found:
+        return None
+    names = short_names(found)
+    least_first = list(found)[::-1]
+    bars = {
+        "type": "bar",
+        "orientation": "h",
+        "y": [names[name] for name in least_first],
+        "x": [round(found[name], 4) for name in least_first],
+        "text": [f"{found[name]:.0%}" for name in least_first],
+        "textposition": "auto",
+        "marker": {"color": COLORS[0]},
+        "hovertemplate": "%{y}: %{x:.1%}<extra></extra>",
+    }
+    layout = axes("", "")
+    layout["xaxis"] |= {"tickformat": ".0%", "rangemode": "tozero"}
+    note = (
+        "How much each parameter decides whether a trial is among the good ones, from "
+        f"{len(contents.best)} complete trials (PED-ANOVA). With few trials this is rough."
+    )
+    plot = {"data": [bars], "layout": layout}
+    return Figure("importances", "Importance", note, plot, 80 + 28 * len(found))
+
+
+def slices(contents: Contents) -> list[Figure]:
+    """PSNR against each parameter, the ones that matter most first."""
+    if len(contents.best) < 2:
+        return []
+    met = dict.fromkeys(name for trial in contents.best for name in trial.params)
+    names = list(dict.fromkeys([*weights(contents), *met]))[:SLICES]
+    study, short = _in_memory(contents), short_names(met)
+    return [_slice(study, name, short[name], place) for place, name in enumerate(names)]
+
+
+def _slice(study: optuna.Study, name: str, short: str, place: int) -> Figure:
+    from optuna.visualization import plot_slice  # imports plotly, which takes a second
+
+    drawn: Plot = json.loads(plot_slice(study, [name], target=psnr, target_name="dB").to_json())
+    for trace in drawn["data"]:
+        trace["marker"] |= {"showscale": False, "size": 7, "colorscale": LATER}
+    layout = axes("", "dB")
+    layout["xaxis"] |= _across(drawn["layout"]["xaxis"])
+    layout["margin"] = {"l": 50, "r": 10, "t": 10, "b": 35}
+    plot = {"data": drawn["data"], "layout": layout}
+    return Figure(f"slice-{place}", short, name, plot, 230, wide="third")
+
+
+def _across(axis: Plot) -> Plot:
+    """Without its title, which is a heading here; Optuna writes labels as Python does."""
+    known = {key: given for key, given in axis.items() if key != "title"}
+    if "categoryarray" in known:
+        labels = known["categoryarray"]
+        known |= {"tickvals": labels, "ticktext": [label.strip("'") for label in labels]}
+    return known | {"exponentformat": "power", "nticks": 4}
+
+
+def psnr(trial: FrozenTrial) -> float:
+    """Of a complete trial, in dB."""
+    return float(trial.user_attrs["val_psnr"])
+
+
+def _in_memory(contents: Contents) -> optuna.Study:
+    """The complete trials as Optuna's own functions want them."""
+    study = optuna.create_study(direction=DIRECTIONS[contents.objective])
+    study.add_trials(sorted(contents.best, key=lambda trial: trial.number))
+    return study

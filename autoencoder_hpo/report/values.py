@@ -1,0 +1,98 @@
+"""The report as values for programs: JSON with everything, CSV with a row for each trial."""
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from autoencoder_hpo.report.comparing import Comparison
+from autoencoder_hpo.report.contents import Contents
+from autoencoder_hpo.report.origins import environments
+from autoencoder_hpo.report.parameters import weights
+from autoencoder_hpo.report.timeline import spans
+from autoencoder_hpo.report.wording import clipped, verdict
+
+FORMAT = "autoencoder-hpo report"
+COLUMNS = (
+    "study",
+    "trial",
+    "state",
+    "val_mse",
+    "val_psnr",
+    "val_ssim",
+    "psnr_gain",
+    "best_epoch",
+    "epochs",
+    "parameters",
+    "seconds",
+    "reason",
+)
+
+
+def as_json(contents: Contents) -> str:
+    return json.dumps(values(contents), indent=2, ensure_ascii=False) + "\n"
+
+
+def comparison_json(comparison: Comparison) -> str:
+    known = {
+        "format": FORMAT,
+        "version": 1,
+        "made": comparison.made.isoformat(),
+        "warnings": list(comparison.warnings),
+        "comparison": [asdict(row) for row in comparison.rows],
+        "studies": [values(each) for each in comparison.studies],
+    }
+    return json.dumps(known, indent=2, ensure_ascii=False) + "\n"
+
+
+def values(contents: Contents) -> dict[str, Any]:
+    """Everything that the page shows and more, but the pictures."""
+    grid = contents.grid
+    return {
+        "format": FORMAT,
+        "version": 1,
+        "made": contents.made.isoformat(),
+        **contents.summary,
+        "verdict": verdict(contents),
+        "data": contents.facts.data,
+        "findings": [{**asdict(each), "docs": each.docs} for each in contents.findings],
+        "importances": weights(contents),
+        "grid": None if grid is None else asdict(grid),
+        "pruning": {**asdict(contents.saved), "audit": list(contents.audit)},
+        "timeline": [asdict(span) for span in spans(contents.trials, contents.made)],
+        "environments": [asdict(each) for each in environments(contents.trials)],
+        "file": contents.file,
+        "trials": contents.records,
+    }
+
+
+def as_csv(several: Sequence[Contents]) -> str:
+    """A row for each trial of these studies, and a column for each parameter that one has."""
+    params = dict.fromkeys(n for each in several for trial in each.trials for n in trial.params)
+    out = io.StringIO()
+    writer = csv.DictWriter(out, [*COLUMNS, *params], lineterminator="\n")
+    writer.writeheader()
+    for contents in several:
+        for record in contents.records:
+            writer.writerow(_row(contents, record))
+    return out.getvalue()
+
+
+def _row(contents: Contents, record: dict[str, Any]) -> dict[str, Any]:
+    scores = record["scores"] or {}
+    known = {
+        **{name: record.get(name, scores.get(name)) for name in COLUMNS},
+        "study": contents.name,
+        "trial": record["number"],
+        "epochs": len(record["history"]),
+        "reason": clipped(record["reason"] or ""),
+        **record["params"],
+    }
+    return {name: _inert(given) for name, given in known.items()}
+
+
+def _inert(given: Any) -> Any:
+    """A text that begins like a formula is none for a spreadsheet (OWASP, CSV injection)."""
+    return f"'{given}" if isinstance(given, str) and given[:1] in "=+-@\t\r" and given else given
