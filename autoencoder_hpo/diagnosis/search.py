@@ -18,6 +18,7 @@ AS_GOOD = 5
 TRIALS_A_PARAMETER = 3
 """Fewer leave ends and middle of some range untried, even if each had only those."""
 FEWEST_COMPLETE = 3
+"""The first trial or two of a search may be bad ones."""
 
 
 def of_search(facts: Facts) -> list[Finding]:
@@ -35,12 +36,12 @@ def of_search(facts: Facts) -> list[Finding]:
 def _worse_than_a_baseline(facts: Facts) -> list[Finding]:
     """The study's best against the noisy input and the affine filter, where they are known."""
     done = complete(facts)
-    if not done or len(done) < FEWEST_COMPLETE:
+    if len(done) < FEWEST_COMPLETE:
         return []
     best, psnr = done[0], done[0].user_attrs.get("val_psnr")
     known = {
-        "worse-than-input": ("the noisy input itself", (facts.data.get("noisy") or {})),
-        "worse-than-affine": ("the affine filter, a formula", (facts.data.get("affine") or {})),
+        "worse-than-input": ("the noisy input itself", facts.data.get("noisy") or {}),
+        "worse-than-affine": ("the affine filter, a formula", facts.data.get("affine") or {}),
     }
     for kind, (what, scores) in known.items():
         mark = scores.get("psnr")

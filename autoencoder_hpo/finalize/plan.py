@@ -162,10 +162,11 @@ def alone(plan: Plan) -> Iterator[None]:
 
 def _refuse_unfinished(opened: OpenStudy, request: Request) -> None:
     state, counts = summary(opened)["state"], count(opened.trials())
-    going = counts.running + counts.waiting
+    waiting = 0 if state == "timed out" else counts.waiting  # nobody takes them any more
+    going = counts.running + waiting
     if request.now or (state in OVER and not going):
         return
-    what = f"{counts.running} trials running and {counts.waiting} waiting" if going else state
+    what = f"{counts.running} trials running and {waiting} waiting" if going else state
     raise StudyError(
         f"study {opened.name}",
         [

@@ -36,6 +36,23 @@ def test_a_study_whose_trials_run(finish: Finish, place: Place) -> None:
         make_plan(opened, Request(), place.settings)
 
 
+def test_a_study_whose_time_is_over_has_all_the_trials_that_it_will_have(
+    finish: Finish, place: Place
+) -> None:
+    """Its last trials were handed back when the time was over; nobody takes them again."""
+    from autoencoder_hpo.claims import Claimed, claim, hand_back
+    from autoencoder_hpo.ledger import DEADLINE
+
+    opened = finish(trials=1, **quick(3))
+    claimed = claim(opened, "here:1")
+    assert isinstance(claimed, Claimed)
+    hand_back(opened, claimed.trial_id, "here:1")
+    with pytest.raises(StudyError, match=r"0 trials running and 1 waiting"):
+        make_plan(opened, Request(), place.settings)
+    opened.set_attrs(**{DEADLINE: opened.storage.now() - 1})
+    assert [each.trial for each in make_plan(opened, Request(), place.settings).contenders] == [0]
+
+
 def test_no_complete_trial(create: Create, place: Place) -> None:
     with pytest.raises(StudyError, match=r"no trial is complete; .*resume tiny"):
         make_plan(create(), Request(now=True), place.settings)
