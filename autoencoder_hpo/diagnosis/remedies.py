@@ -1,7 +1,7 @@
 """Changes as lines of a study file, made from what a trial had.
 
-A line names its place as if `trial.model` were one mapping. Where the study has a choice of
-models, it belongs to the option of the trial's kind.
+A line names its place as if `trial.model` and `trial.optimizer` were one mapping each; `trials`
+puts the trial's option in where the study has a choice.
 """
 
 import math

@@ -1,5 +1,7 @@
 """Why a trial is no better: all that is found about one."""
 
+from dataclasses import replace
+
 from optuna.trial import FrozenTrial
 
 from autoencoder_hpo.diagnosis.case import Case
@@ -29,8 +31,11 @@ def of_trial(trial: FrozenTrial, facts: Facts) -> list[Finding]:
     explains it.
     """
     case = Case.of(trial, facts)
-    if case is None:
-        return []
+    found = [] if case is None else _found(case, facts)
+    return [_placed(finding, trial, facts) for finding in found]
+
+
+def _found(case: Case, facts: Facts) -> list[Finding]:
     if diverged := divergence(case):
         return [diverged]
     causes = _causes(case, facts)
@@ -38,6 +43,16 @@ def of_trial(trial: FrozenTrial, facts: Facts) -> list[Finding]:
         last = stagnation(case) or underfitting(case) or worse_than_without(case)
         causes += [] if last is None else [last]
     return by_sureness(causes)
+
+
+def _placed(finding: Finding, trial: FrozenTrial, facts: Facts) -> Finding:
+    """With the trial's option in the line's path, where the study file has a choice there."""
+    change = finding.change
+    for part in ("model", "optimizer"):
+        given, option = facts.study.trial.get(part), trial.params.get(part)
+        if change and isinstance(given, dict) and "choice" in given and option is not None:
+            change = change.replace(f"trial.{part}.", f"trial.{part}.{option}.", 1)
+    return replace(finding, change=change)
 
 
 def _causes(case: Case, facts: Facts) -> list[Finding]:

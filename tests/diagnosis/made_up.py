@@ -93,6 +93,7 @@ def text_of(config: dict[str, Any], **study: Any) -> str:
 
 
 def facts(*trials: FrozenTrial, data: dict[str, Any] | None = None, **study: Any) -> Facts:
-    """`data` and `study` are laid over those of a study of digits."""
-    parsed = parse_study(text_of(GOOD, **study), where="made-up.yaml", base="/").study
+    """`data` and `study` are laid over those of a study of digits, `trial=` over a good one."""
+    space = merged(GOOD, study.pop("trial", {}))
+    parsed = parse_study(text_of(space, **study), where="made-up.yaml", base="/").study
     return Facts(parsed, {**DATA, **(data or {})}, trials)

@@ -31,6 +31,7 @@ from autoencoder_hpo.study import parse_study
 SETTLED = history(falling(0.06, 0.0105))
 POOR = history(falling(0.06, 0.018))
 COSINE = [1e-3 * (1 + math.cos(math.pi * epoch / 30)) / 2 for epoch in range(1, 31)]
+UNET = {"kind": "unet", "depth": 1, "channels": 8}
 SPECKLE = {"kind": "speckle", "sigma": 0.2}
 
 
@@ -478,3 +479,12 @@ def test_a_cross_validated_trial_stores_the_health_of_its_first_fold(
 
 def test_the_made_up_study_is_a_study() -> None:
     assert parse_study(text_of(GOOD), where="x", base="/").study.name == STUDY["name"]
+
+
+def test_a_line_has_the_option_of_the_trial_where_the_study_has_a_choice() -> None:
+    """As the lines of the search have it."""
+    planted = PLANTED["too small"]
+    one = planted.trial()
+    one._params = {"model": "mlp"}
+    found = only(of_trial(one, facts(one, trial={"model": {"choice": [GOOD["model"], UNET]}})))
+    assert found.change == "trial.model.mlp.width: {int: [128, 512], log: true}"
