@@ -28,8 +28,8 @@ from autoencoder_hpo.storage import Storage
 Call = Callable[..., Ended]
 COMMANDS = [
     "run", "check", "create", "resume", "worker", "list", "status", "best", "show", "delete",
-    "export", "import", "doctor", "schema", "pause", "stop", "reproduce", "finalize", "dashboard",
-    "migrate",
+    "export", "import", "doctor", "schema", "pause", "stop", "reproduce", "diagnose", "finalize",
+    "dashboard", "migrate",
 ]  # fmt: skip
 
 
