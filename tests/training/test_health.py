@@ -117,7 +117,7 @@ def test_a_channel_is_dead_where_all_its_pixels_are() -> None:
 
 def test_a_channel_that_sees_something_somewhere_is_alive() -> None:
     """Above, all images are black, and every pixel there the same."""
-    trial = of_kind("conv", channels=4)
+    trial = of_kind("conv", activation="elu")
     model, below = built(trial), NOISY.clone()
     below[..., :4, :] = 0
     assert examine(model, below, CLEAN, config=trial).dead == looked_at(model, trial).dead == 0
