@@ -30,7 +30,7 @@ class Key:
 @dataclass(frozen=True, slots=True)
 class Figure:
     """`plot`: data and layout for plotly. `height` is in pixels; `wide` is how much of a wide page
-    it takes.
+    it takes, and below `least` pixels it is scrolled.
     """
 
     key: str
@@ -40,6 +40,7 @@ class Figure:
     height: int = 340
     wide: Width = "whole"
     keys: Sequence[Key] = ()
+    least: int = 0
 
 
 def axes(across: str, up: str) -> Plot:

@@ -27,7 +27,8 @@ TRIALS = 6
 """Trials in the gallery: with 128×128 crops in color they are about a megabyte."""
 LOSSLESS, LOSSLESS_PANEL = 8_000, 100_000
 """Bytes of a PNG above which a picture becomes a JPEG: noise has no small PNG."""
-JPEG_QUALITY = 92
+CROP_QUALITY, PANEL_QUALITY = 90, 80
+"""Of a JPEG. So the noisiest pictures in color leave the page below 5 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def read_gallery(
         if (picture := _read(artifact, store)) is not None
     ]
     panel = _read(trial_artifact(uid, best[0].number, PANEL), store) if best else None
-    return Gallery(strips, None if panel is None else picture_uri(panel, LOSSLESS_PANEL))
+    return Gallery(strips, None if panel is None else panel_uri(panel))
 
 
 def _named(trial: FrozenTrial) -> tuple[str, str]:
@@ -85,7 +86,7 @@ def _decibels(psnr: float | None) -> str:
 def _crops(strip: Image.Image, wide: int) -> list[str]:
     lefts = range(0, strip.width - wide + 1, wide)
     crops = [strip.crop((left, 0, left + wide, strip.height)) for left in lefts]
-    return [picture_uri(crop, LOSSLESS) for crop in crops]
+    return [crop_uri(crop) for crop in crops]
 
 
 def _read(artifact: str, store: ArtifactStore) -> Image.Image | None:
@@ -97,11 +98,19 @@ def _read(artifact: str, store: ArtifactStore) -> Image.Image | None:
         return None
 
 
-def picture_uri(picture: Image.Image, lossless: int) -> str:
+def crop_uri(crop: Image.Image) -> str:
+    return _uri(crop, LOSSLESS, CROP_QUALITY)
+
+
+def panel_uri(panel: Image.Image) -> str:
+    return _uri(panel, LOSSLESS_PANEL, PANEL_QUALITY)
+
+
+def _uri(picture: Image.Image, lossless: int, quality: int) -> str:
     """A PNG, or a JPEG where that has more than so many bytes."""
     kind, encoded = "png", png(picture)
     if len(encoded) > lossless:
         file = io.BytesIO()
-        picture.save(file, format="JPEG", quality=JPEG_QUALITY, subsampling=0)
+        picture.save(file, format="JPEG", quality=quality)
         kind, encoded = "jpeg", file.getvalue()
     return f"data:image/{kind};base64,{base64.b64encode(encoded).decode()}"

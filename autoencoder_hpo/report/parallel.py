@@ -18,6 +18,8 @@ from autoencoder_hpo.report.wording import short_names, value
 
 FEW = 4
 """Different numbers that are written one by one."""
+COLUMN = 85
+"""Pixels that a column's labels need."""
 LINES = 200
 """Trials that are drawn: more are a grey surface."""
 
@@ -26,11 +28,12 @@ Column = tuple[list[float], Mapping[float, str]]
 
 
 def parallel(contents: Contents) -> Figure | None:
-    """The best trials in color; None where fewer than two parameters are shared."""
+    """The best trials in color; None where fewer than two parameters differ."""
     complete = contents.best
-    names = _shared(complete)
-    trials = [trial for trial in complete if trial.params.keys() >= set(names)][:LINES]
-    if len(names) < 2 or len(trials) < 2:
+    shared = _shared(complete)
+    trials = [trial for trial in complete if trial.params.keys() >= set(shared)][:LINES]
+    names = [name for name in shared if len({trial.params[name] for trial in trials}) > 1]
+    if len(names) < 2:
         return None
     columns = [_parameter(trials, name) for name in names]
     columns.append(_numbers([psnr(trial) for trial in trials], log=False))
@@ -43,7 +46,9 @@ def parallel(contents: Contents) -> Figure | None:
     )
     if len(trials) < len(complete):
         note += f" {len(trials)} of {len(complete)} complete trials; others lack a parameter."
-    return Figure("parallel", "Combinations", note, plot, 380, keys=keys)
+    return Figure(
+        "parallel", "Combinations", note, plot, 380, keys=keys, least=COLUMN * len(columns)
+    )
 
 
 def _shared(complete: Sequence[FrozenTrial]) -> list[str]:

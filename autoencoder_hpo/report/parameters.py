@@ -2,6 +2,9 @@
 
 import json
 import warnings
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
 
 import optuna
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
@@ -16,7 +19,12 @@ FEWEST = 10
 """Complete trials below which importances are chance."""
 GOOD = 5
 """Trials that count as good ones, at least, for importances (as Optuna recommends)."""
-SLICES = 12
+SHOWN = 0.005
+"""Shares below it are drawn as nothing, and left out."""
+SLICES, POINTS = 9, 4
+"""Parameters that have a figure of their own, and complete trials that each must have."""
+FEW = 4
+"""Different numbers that are written at the axis one by one."""
 LATER = [[0, "#a6cee8"], [1, "#0072B2"]]
 """Colors of points from the first trial to the last."""
 
@@ -45,14 +53,15 @@ def importances(contents: Contents) -> Figure | None:
     if not found:
         return None
     names = short_names(found)
-    least_first = list(found)[::-1]
+    least_first = [name for name, share in found.items() if share >= SHOWN][::-1]
     bars = {
         "type": "bar",
         "orientation": "h",
         "y": [names[name] for name in least_first],
         "x": [round(found[name], 4) for name in least_first],
         "text": [f"{found[name]:.0%}" for name in least_first],
-        "textposition": "auto",
+        "textposition": "outside",
+        "cliponaxis": False,
         "marker": {"color": COLORS[0]},
         "hovertemplate": "%{y}: %{x:.1%}<extra></extra>",
     }
@@ -63,17 +72,15 @@ def importances(contents: Contents) -> Figure | None:
         f"{len(contents.best)} complete trials (PED-ANOVA). With few trials this is rough."
     )
     plot = {"data": [bars], "layout": layout}
-    return Figure("importances", "Importance", note, plot, 80 + 28 * len(found))
+    return Figure("importances", "Importance", note, plot, 80 + 28 * len(least_first))
 
 
 def slices(contents: Contents) -> list[Figure]:
     """PSNR against each parameter, the ones that matter most first."""
-    if len(contents.best) < 2:
-        return []
-    met = dict.fromkeys(name for trial in contents.best for name in trial.params)
-    names = list(dict.fromkeys([*weights(contents), *met]))[:SLICES]
+    met = Counter(name for trial in contents.best for name in trial.params)
+    names = [n for n in dict.fromkeys([*weights(contents), *met]) if met[n] >= POINTS]
     study, short = _in_memory(contents), short_names(met)
-    return [_slice(study, name, short[name], place) for place, name in enumerate(names)]
+    return [_slice(study, name, short[name], place) for place, name in enumerate(names[:SLICES])]
 
 
 def _slice(study: optuna.Study, name: str, short: str, place: int) -> Figure:
@@ -83,18 +90,20 @@ def _slice(study: optuna.Study, name: str, short: str, place: int) -> Figure:
     for trace in drawn["data"]:
         trace["marker"] |= {"showscale": False, "size": 7, "colorscale": LATER}
     layout = axes("", "dB")
-    layout["xaxis"] |= _across(drawn["layout"]["xaxis"])
+    layout["xaxis"] |= _across(drawn["layout"]["xaxis"], drawn["data"][0]["x"])
     layout["margin"] = {"l": 50, "r": 10, "t": 10, "b": 35}
     plot = {"data": drawn["data"], "layout": layout}
     return Figure(f"slice-{place}", short, name, plot, 230, wide="third")
 
 
-def _across(axis: Plot) -> Plot:
+def _across(axis: Plot, values: Sequence[Any]) -> Plot:
     """Without its title, which is a heading here; Optuna writes labels as Python does."""
     known = {key: given for key, given in axis.items() if key != "title"}
     if "categoryarray" in known:
         labels = known["categoryarray"]
         known |= {"tickvals": labels, "ticktext": [label.strip("'") for label in labels]}
+    elif len(set(values)) <= FEW:
+        known["tickvals"] = sorted(set(values))
     return known | {"exponentformat": "power", "nticks": 4}
 
 

@@ -131,14 +131,14 @@ def counted(number: int, noun: str) -> str:
 
 
 def short_names(names: Iterable[str]) -> dict[str, str]:
-    """Parameters by their last words: as many as tell them apart."""
+    """Parameters by their last words: as many as tell them apart; `kind` alone says nothing."""
     known = list(names)
     return {name: _short(name, [other for other in known if other != name]) for name in known}
 
 
 def _short(name: str, others: Sequence[str]) -> str:
     words = name.split(".")
-    for number in range(1, len(words) + 1):
+    for number in range(2 if words[-1] == "kind" else 1, len(words) + 1):
         tail = words[-number:]
         if not any(other.split(".")[-number:] == tail for other in others):
             return ".".join(tail)

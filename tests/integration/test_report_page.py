@@ -21,7 +21,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from autoencoder_hpo.report.contents import Contents
 from autoencoder_hpo.report.formats import render
-from autoencoder_hpo.report.gallery import Gallery, Strip, picture_uri
+from autoencoder_hpo.report.gallery import Gallery, Strip, crop_uri
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 DRIVER = shutil.which("chromedriver")
@@ -68,7 +68,7 @@ def whole() -> Contents:
 
 
 def _picture(shade: int, side: int = 8) -> str:
-    return picture_uri(Image.new("L", (side, side), shade), 8_000)
+    return crop_uri(Image.new("L", (side, side), shade))
 
 
 def open_page(browser: WebDriver, folder: Path, page: str, *, scripts: bool = True) -> None:

@@ -84,6 +84,9 @@ def test_slices_are_of_every_parameter_the_most_important_first() -> None:
     found = [each for each in figures(searched())["parameters"] if each.wide == "third"]
     assert [each.note for each in found] == ["optimizer.adam.learning_rate", "model"]
     assert found[0].plot["layout"]["xaxis"]["type"] == "log"
+    rare = contents([*searched(9).trials[1:], trial(9, params={})])
+    assert len([each for each in figures(rare)["parameters"] if each.wide == "third"]) == 2
+    assert [each for each in figures(searched(3))["parameters"] if each.wide == "third"] == []
 
 
 def test_parallel_lines_end_at_the_psnr() -> None:

@@ -6,16 +6,20 @@ import io
 import json
 import re
 import tomllib
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from optuna.trial import TrialState
+from PIL import Image
 from report.examples import AFFINE, FINDING, contents, mixed, renamed, trial
 
 from autoencoder_hpo.report.contents import Contents
 from autoencoder_hpo.report.formats import render
+from autoencoder_hpo.report.gallery import Gallery, Strip, crop_uri, panel_uri
 from autoencoder_hpo.report.markdown import markdown
 from autoencoder_hpo.report.pruning import saved
 from autoencoder_hpo.report.target import Format
@@ -226,7 +230,7 @@ def test_an_audit_is_told() -> None:
 def test_names_are_as_short_as_tells_them_apart() -> None:
     names = short_names(["optimizer.adam.learning_rate", "model.unet.depth", "model.mlp.depth"])
     assert list(names.values()) == ["learning_rate", "unet.depth", "mlp.depth"]
-    assert short_names(["model", "model.kind"]) == {"model": "model", "model.kind": "kind"}
+    assert short_names(["model", "schedule.kind"])["schedule.kind"] == "schedule.kind"
 
 
 def test_the_templates_are_in_the_wheel() -> None:
@@ -235,6 +239,22 @@ def test_the_templates_are_in_the_wheel() -> None:
     package = ROOT / "autoencoder_hpo"
     found = {path for pattern in patterns for path in package.glob(pattern)}
     assert set((package / "report" / "templates").iterdir()) <= found
+
+
+def test_the_noisiest_pictures_leave_the_page_below_5_mb() -> None:
+    """Eight strips of 128×128 crops in color and a panel, all of them as noisy as the input."""
+    chance = np.random.default_rng(0)
+
+    def noise(high: int, wide: int) -> Image.Image:
+        grey = 0.5 + chance.normal(0, 0.2, (high, wide, 3))
+        return Image.fromarray((grey.clip(0, 1) * 255).astype(np.uint8))
+
+    crops = [crop_uri(noise(128, 128)) for _ in range(6)]
+    assert crops[0].startswith("data:image/jpeg;")
+    strips = [Strip(f"trial {number}", "", crops) for number in range(8)]
+    panel = panel_uri(noise(478, 1096))
+    given = replace(mixed(), gallery=Gallery(strips, panel))
+    assert len(render([given], "html")) < 4_800_000
 
 
 # ---- several studies -------------------------------------------------------------------
