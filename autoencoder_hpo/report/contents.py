@@ -8,15 +8,13 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState
 
 from autoencoder_hpo.artifacts import ArtifactStore
-from autoencoder_hpo.diagnosis.findings import Facts, Finding
+from autoencoder_hpo.diagnosis.findings import AUDIT, Facts, Finding
 from autoencoder_hpo.diagnosis.study import diagnose
 from autoencoder_hpo.ledger import OpenStudy
 from autoencoder_hpo.report.gallery import Gallery, read_gallery
 from autoencoder_hpo.report.grids import Grid, grid_of
 from autoencoder_hpo.report.pruning import Saved, saved
 from autoencoder_hpo.status import summary, trial_record
-
-AUDIT = "audit"  # the study attribute that keeps what audits of the pruner came to
 
 
 @dataclass(frozen=True, slots=True)
