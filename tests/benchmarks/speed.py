@@ -133,18 +133,23 @@ def draw_speed(
         columns = [
             [_best(curves[side], second) for curves in search.values()] for second in seconds
         ]
-        right.plot(seconds, [statistics.median(column) for column in columns], color, label=side)
-        right.fill_between(
-            seconds, [*map(min, columns)], [*map(max, columns)], color=color, alpha=0.2
+        middle, least, most = (
+            [_drawn(of(column)) for column in columns] for of in (statistics.median, min, max)
         )
+        right.plot(seconds, middle, color, label=side)
+        right.fill_between(seconds, least, most, color=color, alpha=0.2)
     right.set(title=f"best validation MSE, {len(search)} seeds", xlabel="seconds", yscale="log")
     right.legend()
     figure.savefig(path, dpi=80)
 
 
 def _best(points: list[list[float]], seconds: float) -> float:
-    """The best value after so many seconds; NaN before there is one."""
-    return min((best for ended, best in points if ended <= seconds), default=math.nan)
+    """The best value after so many seconds; infinite before there is one."""
+    return min((best for ended, best in points if ended <= seconds), default=math.inf)
+
+
+def _drawn(value: float) -> float:
+    return value if math.isfinite(value) else math.nan
 
 
 def draw_stacked(curves: dict[str, list[list[float]]], path: Path) -> None:
