@@ -93,7 +93,7 @@ def make(name: str, folder: Path) -> dict[str, Any]:
     return {
         "machine": {"cpu": cpu_name(), "cores": os.cpu_count(), **versions(), "git": git_state()},
         "minutes": json.loads((folder / f"{name}.minutes.json").read_text()),
-        "status": json.loads(run("status", "status", name, "--json")),
+        "trials": json.loads(run("status", "status", name, "--json"))["counts"],
         "scores": json.loads(scores),
     }
 
@@ -134,7 +134,7 @@ def write_page() -> None:
 
 def _section(made: dict[str, Any]) -> str:
     scores, minutes, machine = made["scores"], made["minutes"], made["machine"]
-    counts = made["status"]["counts"]
+    counts = made["trials"]
     said = [
         *scores["verdict"],
         *(f"**{warning}**" for warning in scores["warnings"]),
