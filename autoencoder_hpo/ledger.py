@@ -126,9 +126,14 @@ class OpenStudy:
 
 def best_of(trials: Sequence[FrozenTrial], objective: str) -> FrozenTrial | None:
     """The best complete trial; None before there is one."""
-    complete = [trial for trial in trials if trial.state is TrialState.COMPLETE]
+    return next(iter(best_first(trials, objective)), None)
+
+
+def best_first(trials: Sequence[FrozenTrial], objective: str) -> list[FrozenTrial]:
+    """The complete trials; the earlier of equal ones comes first."""
     sign = -1 if objective == "val_psnr" else 1
-    return min(complete, key=lambda trial: sign * (trial.value or 0.0), default=None)
+    complete = [trial for trial in trials if trial.state is TrialState.COMPLETE]
+    return sorted(complete, key=lambda trial: sign * (trial.value or 0.0))
 
 
 def halt_of(attrs: Mapping[str, Any]) -> Halt | None:

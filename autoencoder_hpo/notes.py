@@ -1,6 +1,6 @@
 """Markdown for the dashboard: what a trial tried and came to, and how a study stands."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from autoencoder_hpo.screens import BELOW_AFFINE, count_line, db, gain, verdict
@@ -103,6 +103,12 @@ def _table(title: str, rows: list[tuple[str, Any]]) -> str:
 
 def _short(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else f"{value}"
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """In Markdown."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(row) + " |" for row in lines)
 
 
 def one_line(text: str) -> str:

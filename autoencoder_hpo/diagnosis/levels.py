@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from optuna.trial import FrozenTrial, TrialState
 
 from autoencoder_hpo.diagnosis.findings import Facts
+from autoencoder_hpo.ledger import best_first
 from autoencoder_hpo.progress import decibel
 
 NEAR_DB = 0.2
@@ -14,13 +15,7 @@ NEAR_DB = 0.2
 
 def complete(facts: Facts) -> list[FrozenTrial]:
     """The complete trials, the best first; the earlier of equal ones."""
-    objective = facts.study.search.objective
-    found = [
-        trial
-        for trial in facts.trials
-        if trial.state is TrialState.COMPLETE and trial.value is not None
-    ]
-    return sorted(found, key=lambda trial: -decibel(trial.value or 0.0, objective))
+    return best_first(facts.trials, facts.study.search.objective)
 
 
 def level(trial: FrozenTrial, facts: Facts) -> float:

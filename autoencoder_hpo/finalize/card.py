@@ -6,6 +6,7 @@ from autoencoder_hpo.config import FolderData, PairsData, Task
 from autoencoder_hpo.finalize.plan import Plan
 from autoencoder_hpo.finalize.results import Contest, Examined, Finalized, Row
 from autoencoder_hpo.finalize.wording import interval, noise_words, signed_interval
+from autoencoder_hpo.notes import table
 
 WORST = 5
 """Groups in the card; `scores.json` has all of them."""
@@ -38,7 +39,7 @@ def model_card(
         _usage(result.study),
         "## How to reproduce it",
         _reproduce(result, plan),
-        _table(("package", "version"), sorted(versions.items())),
+        table(("package", "version"), sorted(versions.items())),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -89,7 +90,7 @@ def _scores(result: Finalized, task: Task) -> str:
 
 def _score_table(tested: Examined) -> str:
     header = ("method", "images", "PSNR", "MSE", "SSIM", "gain", "advantage of the denoiser")
-    return _table(header, [_score_row(row) for row in tested.rows])
+    return table(header, [_score_row(row) for row in tested.rows])
 
 
 def _score_row(row: Row) -> tuple[str, ...]:
@@ -147,7 +148,7 @@ def _groups(tested: Examined) -> list[str]:
     return [
         "## Scores of each group",
         f"The worst is **{worst.name}**, with {worst.psnr:.2f} dB.{more}",
-        _table(("group", "images", "PSNR", "gain"), rows),
+        table(("group", "images", "PSNR", "gain"), rows),
     ]
 
 
@@ -162,7 +163,7 @@ def _strengths(tested: Examined, task: Task) -> list[str]:
         "## Other strengths of the noise",
         f"It was trained for one: {noise_words(task.corruption)}. On the same test images with "
         "others:",
-        _table(("noise", "noisy input", "restored", "gain"), rows),
+        table(("noise", "noisy input", "restored", "gain"), rows),
     ]
 
 
@@ -183,7 +184,7 @@ def _contest(contest: Contest, plan: Plan) -> str:
             f"The {len(plan.contenders)} best trials were trained again with {seeds} seeds each on "
             f"the search's {searched:,} training images, and compared on {contest.images:,} "
             f"validation images: {contest.verdict.reason}.",
-            _table(("trial", "parameters", "PSNR", "with each seed", "behind the best"), rows),
+            table(("trial", "parameters", "PSNR", "with each seed", "behind the best"), rows),
         ]
     )
 
@@ -224,8 +225,3 @@ def _reproduce(result: Finalized, plan: Plan) -> str:
         "the best on validation. On the same machine, with the same versions and number of "
         "threads, the weights are the same bit for bit."
     )
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -22,7 +22,7 @@ from autoencoder_hpo.finalize.looks import looks_of, second_look
 from autoencoder_hpo.finalize.pending import read_pending
 from autoencoder_hpo.finalize.retraining import How, Job
 from autoencoder_hpo.fleet import slots, usable_cores
-from autoencoder_hpo.ledger import OpenStudy, count
+from autoencoder_hpo.ledger import OpenStudy, best_first, count
 from autoencoder_hpo.seeds import seed_for
 from autoencoder_hpo.settings import Settings, make_directory
 from autoencoder_hpo.status import OVER, summary
@@ -177,21 +177,19 @@ def _refuse_unfinished(opened: OpenStudy, request: Request) -> None:
 
 
 def _contenders(opened: OpenStudy, top: int) -> tuple[Contender, ...]:
-    sign = -1 if opened.study.search.objective == "val_psnr" else 1
-    complete = [trial for trial in opened.trials() if trial.state.name == "COMPLETE"]
-    if not complete:
+    best = best_first(opened.trials(), opened.study.search.objective)
+    if not best:
         raise StudyError(
             f"study {opened.name}",
             [f"no trial is complete; `autoencoder-hpo resume {opened.name}` trains some"],
         )
-    best = sorted(complete, key=lambda trial: (sign * (trial.value or 0.0), trial.number))[:top]
     return tuple(
         Contender(
             trial.number,
             TrialConfig.model_validate(trial.user_attrs["config"]),
             trial.user_attrs["parameters"],
         )
-        for trial in best
+        for trial in best[:top]
     )
 
 

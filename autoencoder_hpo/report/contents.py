@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
 from autoencoder_hpo.artifacts import ArtifactStore
 from autoencoder_hpo.diagnosis.findings import AUDIT, Facts, Finding
 from autoencoder_hpo.diagnosis.study import diagnose
-from autoencoder_hpo.ledger import OpenStudy
+from autoencoder_hpo.ledger import OpenStudy, best_first
 from autoencoder_hpo.report.gallery import Gallery, read_gallery
 from autoencoder_hpo.report.grids import Grid, grid_of
 from autoencoder_hpo.report.pruning import Saved, saved
@@ -87,10 +87,3 @@ def gather(opened: OpenStudy, *, store: ArtifactStore, now: datetime) -> Content
         gallery=read_gallery(best, opened.data, store),
         made=now,
     )
-
-
-def best_first(trials: Sequence[FrozenTrial], objective: str) -> list[FrozenTrial]:
-    """The complete trials; the earlier of equal ones comes first."""
-    sign = -1 if objective == "val_psnr" else 1
-    complete = [trial for trial in trials if trial.state is TrialState.COMPLETE]
-    return sorted(complete, key=lambda trial: sign * (trial.value or 0.0))

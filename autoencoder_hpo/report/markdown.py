@@ -1,8 +1,6 @@
 """The report as Markdown, for a README or a pull request."""
 
-from collections.abc import Iterable, Sequence
-
-from autoencoder_hpo.notes import one_line
+from autoencoder_hpo.notes import one_line, table
 from autoencoder_hpo.report.comparing import Comparison
 from autoencoder_hpo.report.contents import Contents
 from autoencoder_hpo.report.grids import TITLES, Cell, Grid, Measure
@@ -158,8 +156,3 @@ def _reproduce(contents: Contents) -> str:
         known = ", ".join(f"{name} {fact}" for name, fact in each.facts.items())
         lines.append(f"- trained with ({each.trials}): {one_line(known)}")
     return "\n".join(lines)
-
-
-def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(row) + " |" for row in lines)

@@ -75,8 +75,9 @@ def health_of(training: Training | FoldedTraining) -> Health:
     noisy, clean = first.data.val_noisy, first.data.val_clean
     number = min(len(clean), max(LEAST_IMAGES, min(IMAGES, VALUES // clean[0].numel())))
     some = torch.linspace(0, len(clean) - 1, number).long()
-    best = first.state_dict()["best"]
-    return examine(first.model, noisy[some], clean[some], config=first.config, weights=best)
+    return examine(
+        first.model, noisy[some], clean[some], config=first.config, weights=first.best_weights
+    )
 
 
 def examine(

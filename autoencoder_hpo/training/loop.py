@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -97,6 +97,11 @@ class Training:
     def best(self) -> EpochResult | None:
         """The best epoch so far; None before a finite one."""
         return best_of(self.history, self.best_by)
+
+    @property
+    def best_weights(self) -> Mapping[str, Tensor]:
+        """A `state_dict` of the model in its best epoch; empty before a finite one."""
+        return self._best_weights
 
     @property
     def parameters(self) -> int:
