@@ -5,10 +5,12 @@ Every value that is proposed was tried: the study with it is one that `create` w
 """
 
 import copy
+import math
 from collections.abc import Iterator, Mapping
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any, Literal
 
+import yaml
 from pydantic import ValidationError
 
 from autoencoder_hpo.config import TrialConfig
@@ -36,12 +38,13 @@ SHARES = (0.5, 0.25, 0.1)  # of its width by which an end of another range moves
 
 
 def line(path: str, value: Any) -> str:
-    """A line of the study file."""
-    return f"{path}: {written(value)}"
+    """A line of the study file: `trial.batch_size: [32, 64]`."""
+    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=math.inf)
+    return f"{path}: {text.removesuffix('...' + chr(10)).strip()}"
 
 
 def written(value: Any) -> str:
-    """A value in YAML's flow style; numbers so that every reader takes them for numbers."""
+    """A value as a sentence has it, with four digits at most."""
     match value:
         case dict():
             return "{" + ", ".join(f"{key}: {written(each)}" for key, each in value.items()) + "}"

@@ -1,12 +1,12 @@
 """Findings about the course of a training: where its errors went, epoch by epoch."""
 
 from autoencoder_hpo.diagnosis.case import Case
+from autoencoder_hpo.diagnosis.changes import line
 from autoencoder_hpo.diagnosis.curves import JUMP, Curve
 from autoencoder_hpo.diagnosis.findings import Finding, Sure
 from autoencoder_hpo.diagnosis.remedies import (
     capacity,
     less_dropout,
-    line,
     rates,
     relative_rate,
     restraint,

@@ -14,8 +14,8 @@ from autoencoder_hpo.config import (
     TrialConfig,
 )
 from autoencoder_hpo.diagnosis.case import Case
+from autoencoder_hpo.diagnosis.changes import line
 from autoencoder_hpo.diagnosis.findings import Facts, Finding
-from autoencoder_hpo.diagnosis.remedies import line
 
 FAR = 1.5
 """Times as strong, or as weak: on 300 digits, twice the noise costs 1 dB."""

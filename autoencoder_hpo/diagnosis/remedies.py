@@ -7,10 +7,9 @@ puts the trial's option in where the study has a choice.
 import math
 from typing import Any
 
-import yaml
-
 from autoencoder_hpo.config import Adam, RmsProp, Sgd, UnetConfig
 from autoencoder_hpo.diagnosis.case import Case
+from autoencoder_hpo.diagnosis.changes import line
 
 USUAL_RATES = {"adam": 1e-3, "adamw": 1e-3, "rmsprop": 1e-3, "sgd": 1e-1}
 """Where people begin; of sgd, without momentum."""
@@ -28,12 +27,6 @@ STRONG_DECAY = 0.1
 """Of weights; a tenth of it is usual."""
 STRONG_DROPOUT = 0.3
 """Denoising autoencoders suffer from less: their noise regularizes already."""
-
-
-def line(place: str, value: Any) -> str:
-    """`trial.batch_size: [32, 64]`."""
-    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=math.inf)
-    return f"{place}: {text.removesuffix('...' + chr(10)).strip()}"
 
 
 def rates(case: Case, low: float, high: float) -> str | None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from optuna.trial import FrozenTrial
 
 from autoencoder_hpo.diagnosis.case import Case
+from autoencoder_hpo.diagnosis.changes import line
 from autoencoder_hpo.diagnosis.courses import (
     divergence,
     oscillation,
@@ -14,7 +15,7 @@ from autoencoder_hpo.diagnosis.courses import (
 )
 from autoencoder_hpo.diagnosis.findings import Facts, Finding, by_sureness
 from autoencoder_hpo.diagnosis.noise import noise_mismatch
-from autoencoder_hpo.diagnosis.remedies import a_unet, capacity, line
+from autoencoder_hpo.diagnosis.remedies import a_unet, capacity
 from autoencoder_hpo.diagnosis.steps import stagnation
 from autoencoder_hpo.diagnosis.units import dead_units, narrow_bottleneck, saturated_units
 from autoencoder_hpo.screens import mse

@@ -18,6 +18,7 @@ from histories import (
     told,
 )
 
+from autoencoder_hpo.diagnosis.changes import line
 from autoencoder_hpo.diagnosis.findings import Audited, Facts
 from autoencoder_hpo.diagnosis.search import of_search
 from autoencoder_hpo.space import parameters
@@ -290,3 +291,7 @@ def test_nothing_is_said_before_a_trial_is_complete() -> None:
     study = file_of().study
     assert of_search(Facts(study, DATA, [], over=False)) == []
     assert of_search(Facts(study, DATA, [])) == []
+
+
+def test_a_line_keeps_every_digit_of_what_the_study_has() -> None:
+    assert line("trial.l1", [0.00012345, 1e-5]) == "trial.l1: [0.00012345, 1.0e-05]"
