@@ -2,6 +2,8 @@
 
 import math
 from collections.abc import Sequence
+from functools import cache
+from inspect import unwrap
 from typing import Any, assert_never
 
 import torch
@@ -44,16 +46,20 @@ def build_optimizer(config: OptimizerConfig, model: nn.Module) -> Optimizer:
     match config:
         case Adam(kind="adam"):
             betas = (config.beta1, config.beta2)
-            return torch.optim.Adam(groups, lr=lr, betas=betas, fused=True, capturable=capturable)
+            return _uncompiled(torch.optim.Adam)(
+                groups, lr=lr, betas=betas, fused=True, capturable=capturable
+            )
         case Adam():
             betas = (config.beta1, config.beta2)
-            return torch.optim.AdamW(groups, lr=lr, betas=betas, fused=True, capturable=capturable)
+            return _uncompiled(torch.optim.AdamW)(
+                groups, lr=lr, betas=betas, fused=True, capturable=capturable
+            )
         case Sgd():
-            return torch.optim.SGD(
+            return _uncompiled(torch.optim.SGD)(
                 groups, lr=lr, momentum=config.momentum, nesterov=config.nesterov, fused=True
             )
         case RmsProp():
-            return torch.optim.RMSprop(
+            return _uncompiled(torch.optim.RMSprop)(
                 groups,
                 lr=lr,
                 alpha=config.alpha,
@@ -62,6 +68,21 @@ def build_optimizer(config: OptimizerConfig, model: nn.Module) -> Optimizer:
             )
         case _:
             assert_never(config)
+
+
+@cache
+def _uncompiled(kind: type[Optimizer]) -> Any:
+    """The same optimizer, out of the compiler's sight.
+
+    Stock optimizers ask `torch._dynamo` not to compile them, and import it to do so: more than a
+    second of every worker's start. Nothing here is compiled. Where torch does not wrap a method
+    any more, it is taken as it is.
+    """
+
+    names = ("add_param_group", "zero_grad", "state_dict", "load_state_dict", "step")
+    bare = {name: unwrap(getattr(kind, name)) for name in names}
+    bare["step"] = torch.no_grad()(bare["step"])
+    return type(kind.__name__, (kind,), bare)
 
 
 def lay_out_as_weights(optimizer: Optimizer) -> None:

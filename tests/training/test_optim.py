@@ -1,6 +1,9 @@
 """Schedules against torch's own and hand-computed numbers; optimizers."""
 
 import math
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +14,8 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, OneCycleLR, ReduceLROnPl
 
 from autoencoder_hpo.config import OptimizerConfig, ScheduleConfig
 from autoencoder_hpo.training.optim import build_optimizer, learning_rate
+
+TESTS = Path(__file__).parent.parent
 
 
 def rates(
@@ -120,3 +125,40 @@ def test_one_cycle_by_hand() -> None:
     assert ours[5] == pytest.approx((0.04 + 1) / 2)
     assert ours[10] == pytest.approx(1.0)
     assert ours[15] == pytest.approx((1 + 1e-4) / 2)
+
+
+STOCK = {
+    "adam": lambda groups: torch.optim.Adam(groups, lr=0.1, fused=True),
+    "adamw": lambda groups: torch.optim.AdamW(groups, lr=0.1, weight_decay=0.5, fused=True),
+    "sgd": lambda groups: torch.optim.SGD(groups, lr=0.1, momentum=0.9, fused=True),
+    "rmsprop": lambda groups: torch.optim.RMSprop(groups, lr=0.1),
+}
+OURS: dict[str, dict[str, float]] = {"adamw": {"weight_decay": 0.5}, "sgd": {"momentum": 0.9}}
+
+
+@pytest.mark.parametrize("kind", STOCK)
+def test_steps_are_those_of_the_stock_optimizer(kind: str) -> None:
+    config: OptimizerConfig = TypeAdapter(OptimizerConfig).validate_python(
+        {"kind": kind, "learning_rate": 0.1, **OURS.get(kind, {})}
+    )
+    ours, theirs = (nn.Linear(3, 2, bias=False) for _ in range(2))
+    theirs.load_state_dict(ours.state_dict())
+    sides = [(ours, build_optimizer(config, ours)), (theirs, STOCK[kind](theirs.parameters()))]
+    for model, optimizer in sides:
+        for step in range(5):
+            optimizer.zero_grad(set_to_none=True)
+            (model(torch.full((1, 3), 1.0 + step)) ** 2).sum().backward()
+            optimizer.step()
+            if step == 2:  # as a checkpoint does
+                optimizer.load_state_dict(optimizer.state_dict())
+    assert torch.equal(ours.weight, theirs.weight)
+
+
+def test_a_training_never_imports_the_compiler() -> None:
+    """Its import takes longer than a small trial's epoch."""
+    program = (
+        "import sys; from training.examples import saved_midway, training; "
+        "saved_midway(training()); sys.exit('torch._dynamo' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=TESTS, check=False)
+    assert done.returncode == 0
