@@ -1,4 +1,7 @@
-"""The same worker, several times on this machine: processes that share its cores fairly."""
+"""The same worker, several times on this machine: processes that share its cores fairly.
+
+Light, so that they can start early: torch is asked only where there may be a GPU.
+"""
 
 import os
 import signal
@@ -7,20 +10,17 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-from rich.console import Console
-
 from autoencoder_hpo.errors import AutoencoderHpoError
-from autoencoder_hpo.ledger import OpenStudy
 from autoencoder_hpo.settings import Settings, make_directory
-from autoencoder_hpo.training.devices import choose_device
-from autoencoder_hpo.watch import watch
-from autoencoder_hpo.worker import StopFlag
+from autoencoder_hpo.stopping import StopFlag
 
 MOST_CPU_WORKERS = 8
+GPU_MARKS = ("nvidia*", "nvhost*", "kfd", "dxg")
+"""Device files of NVIDIA's drivers, of AMD's, and of Windows' for its Linux."""
 PATIENCE_S = 10.0
 """How long a worker may take to hand its trial back."""
 
@@ -42,17 +42,32 @@ def slots(device: str | None, workers: int | None) -> list[Slot]:
     Raises:
         DeviceError: the device does not exist here.
     """
-    chosen = choose_device(device)
     cores = usable_cores()
-    gpus = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
-    if chosen.type == "cuda" and (device is None or device == "cuda"):
-        places = gpus
-    else:
-        places = [str(chosen)]
-    default = len(places) if chosen.type != "cpu" else min(cores, MOST_CPU_WORKERS)
+    places = _places(device)
+    default = min(cores, MOST_CPU_WORKERS) if places == ["cpu"] else len(places)
     number = default if workers is None else workers
     threads = max(1, cores // max(1, number))
     return [Slot(places[index % len(places)], threads) for index in range(number)]
+
+
+def _places(device: str | None) -> list[str]:
+    """The devices that workers are spread over."""
+    if device == "cpu" or (device is None and not may_have_gpu()):
+        return ["cpu"]
+    import torch
+
+    from autoencoder_hpo.training.devices import choose_device
+
+    chosen = choose_device(device)
+    if chosen.type == "cuda" and device in (None, "cuda"):
+        return [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    return [str(chosen)]
+
+
+def may_have_gpu() -> bool:
+    """Whether torch is worth asking for one: on Linux, where a driver has left its mark."""
+    marks = (mark for kind in GPU_MARKS for mark in Path("/dev").glob(kind))
+    return sys.platform != "linux" or next(marks, None) is not None
 
 
 def usable_cores() -> int:
@@ -65,28 +80,6 @@ def usable_cores() -> int:
     except (OSError, ValueError):  # no cgroup, or "max"
         return cores or 1
     return min(cores or 1, limit)
-
-
-def work(
-    opened: OpenStudy, storage: str | None, places: list[Slot], settings: Settings, screen: Console
-) -> bool:
-    """Run workers in these places until the study has nothing left to do, and show it.
-
-    Returns False when a signal stopped them. A second signal ends them at once.
-
-    Raises:
-        AutoencoderHpoError: a worker ended with an error.
-    """
-    stop = StopFlag()
-    stop.listen(hard=False)  # the workers are to be ended first
-    fleet = Fleet(opened.name, storage, places, settings)
-    try:
-        watch(opened, screen, lambda: fleet.going() and not stop(), fleet.heard)
-    finally:
-        fleet.stop(now=stop.asked_twice)
-    if not stop():
-        fleet.raise_failure()
-    return not stop()
 
 
 def attend(fleet: "Fleet", say: Callable[[str], object]) -> None:
@@ -118,9 +111,16 @@ class Fleet:
     """Worker processes of one study on this machine."""
 
     def __init__(
-        self, name: str | None, storage: str | None, places: list[Slot], settings: Settings
+        self,
+        name: str | None,
+        storage: str | None,
+        places: list[Slot],
+        settings: Settings,
+        *,
+        held: bool = False,
     ) -> None:
-        """`name`: a study; None for every study."""
+        """`name`: a study; None for every study. `held`: until `release`, they only import."""
+        self._held = held
         self._logs = make_directory(settings.logs)
         self._read: Counter[Path] = Counter()  # characters of each log that were passed on
         self._workers = [self._start(name, storage, slot, i) for i, slot in enumerate(places)]
@@ -132,7 +132,7 @@ class Fleet:
         command = [sys.executable, "-P", "-m", "autoencoder_hpo", "worker"]
         command += [name] if name else []
         command += ["--device", slot.device, "--threads", str(slot.threads)]
-        command += ["--parent", str(os.getpid())]
+        command += ["--parent", str(os.getpid())] + ["--held"] * self._held
         environment = {
             **os.environ,
             "OMP_NUM_THREADS": str(slot.threads),
@@ -143,13 +143,34 @@ class Fleet:
         with log.open("wb") as out:
             process = subprocess.Popen(
                 command,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE if self._held else subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 env=environment,
                 start_new_session=True,  # a Ctrl-C reaches us alone, and we pass it on once
             )
         return process, log
+
+    def __len__(self) -> int:
+        return len(self._workers)
+
+    def release(self) -> None:
+        """Let workers that were held begin."""
+        self._held = False
+        for process, _ in self._workers:
+            assert process.stdin is not None
+            with suppress(BrokenPipeError), process.stdin as line:  # it ended: it has said why
+                line.write(b"\n")
+
+    def dismiss(self) -> None:
+        """End workers that were never released, without a trace."""
+        if not self._held:
+            return
+        self.stop(now=lambda: True)
+        for process, log in self._workers:
+            assert process.stdin is not None
+            process.stdin.close()
+            log.unlink(missing_ok=True)
 
     def heard(self) -> list[str]:
         """What workers have written to their logs since the last call, such as warnings."""

@@ -14,13 +14,35 @@ from rich.console import Console
 from rich.live import Live
 
 from autoencoder_hpo.errors import UnreachableError
+from autoencoder_hpo.fleet import Fleet
 from autoencoder_hpo.ledger import OpenStudy, open_study
 from autoencoder_hpo.outages import is_outage
 from autoencoder_hpo.screens import live_screen, model_kind, trial_line
 from autoencoder_hpo.status import running, summary, trial_record
+from autoencoder_hpo.stopping import StopFlag
 from autoencoder_hpo.storage import Storage
 
 POLL_S = 0.5
+
+
+def work(opened: OpenStudy, fleet: Fleet, console: Console) -> bool:
+    """Let the workers begin, until the study has nothing left to do, and show it.
+
+    Returns False when a signal stopped them. A second signal ends them at once.
+
+    Raises:
+        AutoencoderHpoError: a worker ended with an error.
+    """
+    stop = StopFlag()
+    stop.listen(hard=False)  # the workers are to be ended first
+    try:
+        fleet.release()
+        watch(opened, console, lambda: fleet.going() and not stop(), fleet.heard)
+    finally:
+        fleet.stop(now=stop.asked_twice)
+    if not stop():
+        fleet.raise_failure()
+    return not stop()
 
 
 def watch(

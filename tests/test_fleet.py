@@ -1,10 +1,17 @@
 """How many workers, where, with how many threads."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
+from support import until
 
 from autoencoder_hpo import fleet
-from autoencoder_hpo.fleet import Slot, slots
+from autoencoder_hpo.fleet import Fleet, Slot, slots
+from autoencoder_hpo.settings import Settings
 
 
 @pytest.fixture
@@ -27,6 +34,7 @@ def test_no_workers_where_none_are_wanted() -> None:
 
 
 def gpus(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    monkeypatch.setattr(fleet, "may_have_gpu", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: number)
     monkeypatch.setattr(fleet, "usable_cores", lambda: 16)
@@ -46,3 +54,66 @@ def test_more_workers_than_gpus_take_turns(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_usable_cores_are_those_of_this_process() -> None:
     assert fleet.usable_cores() >= 1
+
+
+def test_places_on_a_machine_without_a_gpu_are_known_without_torch() -> None:
+    program = (
+        "import sys; from autoencoder_hpo import fleet; fleet.may_have_gpu = lambda: False; "
+        "fleet.slots(None, None); fleet.slots('cpu', 2); sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere torch is always asked")
+@pytest.mark.parametrize(("mark", "there"), [("null", True), ("no-such-device*", False)])
+def test_a_drivers_device_file_means_that_torch_is_asked(
+    monkeypatch: pytest.MonkeyPatch, mark: str, there: bool
+) -> None:
+    monkeypatch.setattr(fleet, "GPU_MARKS", (mark,))
+    assert fleet.may_have_gpu() is there
+
+
+@pytest.fixture
+def held(tmp_path: Path) -> Fleet:
+    settings = Settings(home=tmp_path, storage=None, password_file=None, data=None)
+    nowhere = "postgresql+psycopg2://nobody@127.0.0.1:1/nothing"
+    return Fleet("held", nowhere, [Slot("cpu", 1)] * 2, settings, held=True)
+
+
+def test_workers_that_are_never_needed_leave_nothing(held: Fleet, tmp_path: Path) -> None:
+    assert held.going()
+    held.dismiss()
+    assert not held.going()
+    assert list((tmp_path / "logs").iterdir()) == []
+
+
+def test_released_workers_are_not_dismissed(held: Fleet, tmp_path: Path) -> None:
+    held.release()
+    held.dismiss()
+    assert held.going()
+    held.stop(now=lambda: True)
+    assert len(list((tmp_path / "logs").iterdir())) == 2
+
+
+def test_held_workers_end_with_the_process_that_started_them(tmp_path: Path) -> None:
+    program = (
+        "import os; from pathlib import Path; from autoencoder_hpo.fleet import Fleet, Slot; "
+        "from autoencoder_hpo.settings import Settings; "
+        f"settings = Settings(home=Path({str(tmp_path)!r}), storage=None, password_file=None, data=None); "
+        "fleet = Fleet('held', 'sqlite:///never', [Slot('cpu', 1)], settings, held=True); "
+        "print(fleet._workers[0][0].pid, flush=True); os._exit(0)"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", program], check=True, stdout=subprocess.PIPE, text=True
+    )
+    pid = int(said.stdout)
+    until(lambda: not running(pid), seconds=60)
+
+
+def running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    state = Path(f"/proc/{pid}/stat")
+    return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from autoencoder_hpo.worker import StopFlag
+from autoencoder_hpo.stopping import StopFlag
 
 
 def test_an_interrupt_that_comes_out_as_another_error_is_an_interrupt() -> None:

@@ -1,7 +1,8 @@
 """Commands that train: run, create, resume, worker."""
 
 import os
-from contextlib import nullcontext
+import sys
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -19,12 +20,14 @@ from autoencoder_hpo.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from autoencoder_hpo.fleet import Slot
+    from collections.abc import Iterator
+
+    from autoencoder_hpo.fleet import Fleet, Slot
     from autoencoder_hpo.ledger import OpenStudy
     from autoencoder_hpo.stacks import Stacking
+    from autoencoder_hpo.stopping import StopFlag
     from autoencoder_hpo.storage import Storage
     from autoencoder_hpo.study import StudyFile
-    from autoencoder_hpo.worker import StopFlag
 
 
 def run(
@@ -44,9 +47,9 @@ def run(
 
     _pass_on(stack)
     file = load_study(path)
-    database = open_database(storage)
-    opened = _create_or_agree(database, file, device)
-    _work_here(opened, storage, workers, device)
+    with _hired(file.study.name, storage, workers, device) as fleet:
+        opened = _create_or_agree(open_database(storage), file, device)
+        _work_here(opened, fleet)
 
 
 def create(path: StudyPath, device: Device = None, storage: StorageUrl = None) -> None:
@@ -88,7 +91,8 @@ def resume(
     opened = open_study(open_database(storage), name)
     clear_halt(opened)
     set_budget(opened, trials=trials, timeout=seconds)
-    _work_here(opened, storage, workers, device)
+    with _hired(name, storage, workers, device) as fleet:
+        _work_here(opened, fleet)
 
 
 def worker(
@@ -103,6 +107,7 @@ def worker(
     stack: Stack = "auto",
     storage: StorageUrl = None,
     parent: Annotated[int | None, typer.Option(hidden=True)] = None,
+    held: Annotated[bool, typer.Option("--held", hidden=True)] = False,
 ) -> None:
     """Work on a study with one worker, on any machine that reaches the database.
 
@@ -114,7 +119,7 @@ def worker(
     """
     from autoencoder_hpo.errors import StorageError
     from autoencoder_hpo.fleet import slots, usable_cores
-    from autoencoder_hpo.worker import StopFlag
+    from autoencoder_hpo.stopping import StopFlag
 
     stacking = _pass_on(stack)
     stop = StopFlag()
@@ -125,6 +130,8 @@ def worker(
     stop.listen()
     if parent is not None:
         stop.follow(parent)
+    if held and not _released():
+        return
     try:
         database = open_database(storage, stop=stop)
         _work_alone(database, name, device, threads or usable_cores(), stacking, stop, parent)
@@ -140,6 +147,17 @@ def _worker_per_gpu(name: str | None, storage: str | None, places: "list[Slot]")
 
     url = storage or os.environ.get("AUTOENCODER_HPO_STORAGE")
     attend(Fleet(name, url, places, settings()), typer.echo)
+
+
+def _released() -> bool:
+    """Import what a worker needs, and wait for a line from the process that started this one.
+
+    False when that has nothing to do, or is gone.
+    """
+    import autoencoder_hpo.watch
+    import autoencoder_hpo.worker  # noqa: F401
+
+    return bool(sys.stdin.readline())
 
 
 def _work_alone(
@@ -252,23 +270,32 @@ def _create(database: "Storage", file: "StudyFile", device: str | None) -> "Open
     return create_study(database, file, describe(inputs))
 
 
-def _work_here(
-    opened: "OpenStudy", storage: str | None, workers: int | None, device: str | None
-) -> None:
-    from autoencoder_hpo.fleet import slots, work
+@contextmanager
+def _hired(
+    name: str, storage: str | None, workers: int | None, device: str | None
+) -> "Iterator[Fleet]":
+    """Worker processes, which start while the study is made ready for them."""
+    from autoencoder_hpo.fleet import Fleet, slots
     from autoencoder_hpo.settings import settings
 
-    places = slots(device, workers)
-    if not opened.storage.is_server:
+    url = storage or os.environ.get("AUTOENCODER_HPO_STORAGE")
+    if url and url.startswith("sqlite"):
         if workers is not None and workers > 1:
             raise typer.BadParameter("SQLite serves one worker; use PostgreSQL for more")
-        places = slots(device, min(len(places), 1))
-    url = storage or os.environ.get("AUTOENCODER_HPO_STORAGE")
+        workers = 1 if workers is None else workers
+    fleet = Fleet(name, url, slots(device, workers), settings(), held=True)
+    try:
+        yield fleet
+    finally:
+        fleet.dismiss()
+
+
+def _work_here(opened: "OpenStudy", fleet: "Fleet") -> None:
+    from autoencoder_hpo.watch import work
+
     screen = console()
-    if places:
-        finished = work(opened, url, places, settings(), screen)
-        if not finished:
-            screen.print(f"stopped; `autoencoder-hpo resume {opened.name}` goes on")
+    if len(fleet) and not work(opened, fleet, screen):
+        screen.print(f"stopped; `autoencoder-hpo resume {opened.name}` goes on")
     _say_result(opened)
 
 

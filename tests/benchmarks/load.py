@@ -33,8 +33,9 @@ from autoencoder_hpo.reports import Reporter
 from autoencoder_hpo.search import Judge, is_rung, with_search
 from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.space import fill
+from autoencoder_hpo.stopping import StopFlag
 from autoencoder_hpo.storage import Storage, open_storage
-from autoencoder_hpo.worker import Pauses, StopFlag
+from autoencoder_hpo.worker import Pauses
 
 EPOCHS = 10
 CURVE = [0.05 / epoch for epoch in range(1, EPOCHS + 1)]  # recorded once, and good enough

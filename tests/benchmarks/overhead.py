@@ -32,10 +32,11 @@ from autoencoder_hpo.objective import Place
 from autoencoder_hpo.postgres import start_embedded
 from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.stacks import Stacker
+from autoencoder_hpo.stopping import StopFlag
 from autoencoder_hpo.storage import open_storage
 from autoencoder_hpo.training.loop import EpochResult, Training
 from autoencoder_hpo.training.steps import Steps
-from autoencoder_hpo.worker import Bench, StopFlag
+from autoencoder_hpo.worker import Bench
 
 EPOCHS = 20
 STUDY: dict[str, Any] = {

@@ -27,8 +27,9 @@ from autoencoder_hpo.objective import Place
 from autoencoder_hpo.postgres import start_embedded
 from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.stacks import Stacker
+from autoencoder_hpo.stopping import StopFlag
 from autoencoder_hpo.storage import open_storage
-from autoencoder_hpo.worker import Bench, StopFlag
+from autoencoder_hpo.worker import Bench
 
 STUDY: dict[str, Any] = {
     "task": {"data": {"dataset": "digits", "train": 1400}, "epochs": 12},
