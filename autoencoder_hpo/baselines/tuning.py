@@ -30,7 +30,7 @@ BLURS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.85, 1.0, 1.25, 1.5, 2.0, 3.0)  # pixels
 SIDES = (1, 3, 5, 7)  # pixels; a median of one pixel leaves it as it is
 WEIGHTS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.85, 1.0, 1.2)  # all below: times the noise
 SHRINKAGES = (0.4, 0.55, 0.7, 0.85, 1.0, 1.2, 1.5, 2.0)
-LIKENESSES = (0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.85)
+LIKENESSES = (0.15, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.85)
 LIKENESSES_OF_NOISY = (0.6, 0.8, 1.0)
 DEVIATIONS = (0.7, 0.8, 0.9, 1.0, 1.1, 1.3)
 
