@@ -473,5 +473,6 @@ def test_sqlite_serves_one_worker(call: Call, tmp_path: Path) -> None:
     storage = ["--storage", f"sqlite:///{tmp_path}/x.db"]
     ended = call("run", write(tmp_path), "--workers", "2", *storage)
     assert ended.code == 2
-    assert "SQLite serves one process only" in ended.err
-    assert "use PostgreSQL for more" in ended.err
+    assert "SQLite serves one worker; use PostgreSQL for more" in ended.err
+    assert not (tmp_path / "x.db").exists()
+    assert "SQLite serves one process only" in call("create", write(tmp_path), *storage).err
