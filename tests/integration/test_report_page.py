@@ -141,6 +141,26 @@ def test_a_narrow_window_needs_no_sideways_scrolling(
         assert complaints(browser) == []
 
 
+@pytest.mark.parametrize("width", [380, 1300])
+def test_on_paper_no_figure_is_cut(browser: WebDriver, tmp_path: Path, width: int) -> None:
+    resize(browser, width)
+    open_page(browser, tmp_path, render([whole()], "html"))
+    drawn(browser)
+    paper_px = (210 - 2 * 14) / 25.4 * 96  # A4, and the margins of the page
+    columns = {"figure-history": 1, "figure-curves": 2, "figure-slice-0": 3}
+    script = (
+        "return [...document.querySelectorAll('.plot')].map(p => [p.id, "
+        "p.querySelector('.main-svg').getBoundingClientRect().width])"
+    )
+    before = browser.execute_script(script)
+    browser.execute_script("dispatchEvent(new Event('beforeprint'))")
+    printed = dict(browser.execute_script(script))
+    assert all(printed[name] <= paper_px / number for name, number in columns.items()), printed
+    assert min(printed.values()) > paper_px / 4
+    browser.execute_script("dispatchEvent(new Event('afterprint'))")
+    assert browser.execute_script(script) == before
+
+
 def test_figures_take_the_colors_of_the_page(browser: WebDriver, tmp_path: Path) -> None:
     scheme = {"features": [{"name": "prefers-color-scheme", "value": "dark"}]}
     resize(browser, 1300, **scheme)
