@@ -1,6 +1,7 @@
 """A study's images on this machine: loaded, checked against the study, put on the device."""
 
 import secrets
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,10 +60,16 @@ def describe(inputs: Inputs) -> dict[str, Any]:
         "shape": list(inputs.images.shape),
         "noisy": {"mse": noisy.noisy_mse, "psnr": noisy.noisy_psnr, "ssim": noisy.noisy_ssim},
         "affine": affine_record(inputs.prepared, inputs.corruption),
+        "groups": _group_sizes(inputs.prepared[0]),
         "pca": pca_record(inputs.prepared),
         "census": census(inputs.images),
         "skipped": list(inputs.images.skipped),
     }
+
+
+def _group_sizes(prepared: Prepared) -> dict[str, int] | None:
+    """Validation images of each class or folder."""
+    return None if prepared.val_names is None else dict(Counter(prepared.val_names))
 
 
 def check_models(file: StudyFile, inputs: Inputs) -> None:

@@ -57,6 +57,7 @@ from autoencoder_hpo.verdicts import Verdicts
 log = logging.getLogger(__name__)
 
 HEALTH = "health"
+GROUPS = "groups"
 SAVE_S = 2.0
 """Shorter epochs are saved only this often: a killed worker's successor trains so much again."""
 
@@ -296,6 +297,8 @@ class TrialRun:
         assert training.best is not None, "every finite history has a best epoch"
         scores = training.scores()
         self.attrs["scores"] = asdict(scores)
+        if (groups := training.group_psnr()) is not None:
+            self.attrs[GROUPS] = groups
         self.attrs["best_epoch"] = training.best.epoch
         return Complete(getattr(scores, self.objective))
 

@@ -93,6 +93,7 @@ def trial_record(trial: FrozenTrial) -> dict[str, Any]:
         "device": attrs.get("device"),
         "no_pictures": attrs.get("no_pictures"),
         "scores": attrs.get("scores"),
+        "groups": attrs.get("groups"),
         "best_epoch": attrs.get("best_epoch"),
         "parameters": attrs.get("parameters"),
         "seconds": attrs.get("seconds"),

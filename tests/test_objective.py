@@ -86,6 +86,9 @@ def test_a_complete_trial_stores_all_that_it_takes_to_repeat_it(
     scores = attrs["scores"]
     assert scores["psnr_gain"] == pytest.approx(scores["val_psnr"] - scores["noisy_psnr"])
     assert scores["noisy_psnr"] == pytest.approx(opened.data["noisy"]["psnr"])
+    assert set(attrs["groups"]) == set(opened.data["groups"]) == set("0123456789")
+    assert set(opened.data["affine"]["groups"]) == set("0123456789")
+    assert sum(opened.data["groups"].values()) == opened.data["counts"]["validation"]
     assert attrs["parameters"] > 0
     assert attrs["worker"] == place.worker
     assert Path(attrs["picture"]).read_bytes()[:4] == b"\x89PNG"

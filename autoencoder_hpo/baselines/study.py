@@ -6,7 +6,7 @@ from typing import Any
 
 from autoencoder_hpo.baselines.fit import Baseline, fit_affine
 from autoencoder_hpo.config import Corruption
-from autoencoder_hpo.training.metrics import mse_per_image, psnr, ssim
+from autoencoder_hpo.training.metrics import mse_per_image, psnr, psnr_of_groups, ssim
 from autoencoder_hpo.training.prepared import Prepared
 
 IMAGES = 10_000
@@ -26,6 +26,7 @@ def affine_record(
         **{name: _mean([scores[name] for scores in scored]) for name in ("mse", "psnr", "ssim")},
         "sees": fitted[0].settings["sees"],
         "images": min(len(fold.train_clean[:IMAGES]) for fold in prepared),
+        "groups": scored[0]["groups"],
     }
 
 
@@ -40,7 +41,7 @@ def _fit(fold: Prepared, corruption: Corruption | None) -> Baseline:
     )
 
 
-def _score(baseline: Baseline, fold: Prepared) -> dict[str, float | None]:
+def _score(baseline: Baseline, fold: Prepared) -> dict[str, Any]:
     clean = fold.val_clean.cpu()
     restored = baseline.restore(fold.val_noisy)
     mse_N = mse_per_image(restored, clean)
@@ -48,6 +49,7 @@ def _score(baseline: Baseline, fold: Prepared) -> dict[str, float | None]:
         "mse": float(mse_N.mean()),
         "psnr": float(psnr(mse_N).mean()),
         "ssim": ssim(restored, clean),
+        "groups": psnr_of_groups(restored, clean, fold.val_names),
     }
 
 

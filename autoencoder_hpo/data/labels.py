@@ -1,34 +1,41 @@
 """What images are called: their classes, else their folders, else their files."""
 
 from collections import Counter
-from pathlib import Path
 
 from torch import Tensor
 
-from autoencoder_hpo.config import DigitsData, Task, TorchvisionData
 from autoencoder_hpo.data.pixels import Source
-from autoencoder_hpo.data.torchvision_sets import read_test_classes
+
+MOST = 100
+"""Names that are worth telling apart."""
 
 
-def held_out_names(
-    task: Task, source: Source, places: Tensor, *, base: Path, datasets: Path
-) -> tuple[str, ...] | None:
+def held_out_names(source: Source, places: Tensor) -> tuple[str, ...] | None:
     """A name for each test image; None where the data has none, or the same for all.
 
     Args:
         places: int64, where the test images stand in the source, or in its official test images.
     """
-    match task.data:
-        case DigitsData():
-            names: tuple[str, ...] | None = _digits(places)
-        case TorchvisionData(dataset=name, root=root):
-            below = None if root is None else base / root.expanduser()
-            names = read_test_classes(name, root=below, datasets=datasets)
-        case _:
-            names = _of_files(source, places)
-    if names is None or len(names) != len(places) or len(set(names)) < 2:
-        return None
-    return names
+    if source.official_test is not None:
+        names = source.test_classes
+    elif source.classes is not None:
+        names = tuple(source.classes[place] for place in places.tolist())
+    else:
+        names = _of_files(source, places)
+    return None if names is None or len(set(names)) < 2 else names
+
+
+def group_names(source: Source, places: Tensor) -> tuple[str, ...] | None:
+    """The class or folder of each of these images; None where there are none, one, or very many.
+
+    Args:
+        places: int64, where the images stand in the source.
+    """
+    if source.classes is not None:
+        names = [source.classes[place] for place in places.tolist()]
+    else:
+        names = _folders(source, places)
+    return tuple(names) if 1 < len(set(names)) <= min(MOST, len(names) / 2) else None
 
 
 def class_counts(source: Source, places: Tensor) -> dict[str, int] | None:
@@ -42,17 +49,17 @@ def class_counts(source: Source, places: Tensor) -> dict[str, int] | None:
     return dict(Counter(folders[group] for group in source.group[places].tolist()))
 
 
-def _digits(places: Tensor) -> tuple[str, ...]:
-    from sklearn.datasets import load_digits  # slow to import
-
-    target = load_digits().target
-    return tuple(str(target[place]) for place in places.tolist())
-
-
 def _of_files(source: Source, places: Tensor) -> tuple[str, ...] | None:
     """Folders where the test files lie in several, else files."""
+    folders = _folders(source, places)
+    if len(set(folders)) > 1 or not source.files:
+        return tuple(folders) or None
+    return tuple(source.files[group] for group in source.group[places].tolist())
+
+
+def _folders(source: Source, places: Tensor) -> list[str]:
+    """Of the files that these images come from; empty where they come from none."""
     if not source.files:
-        return None
-    files = [source.files[group] for group in source.group[places].tolist()]
-    folders = [file.rpartition("/")[0] for file in files]
-    return tuple(folders if len(set(folders)) > 1 else files)
+        return []
+    folders = [file.rpartition("/")[0] for file in source.files]
+    return [folders[group] for group in source.group[places].tolist()]

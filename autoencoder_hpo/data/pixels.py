@@ -29,6 +29,10 @@ class Source:
     """Feature vectors [N,1,1,D], whose columns have scales of their own."""
     files: tuple[str, ...] = ()
     """The file of every group, as a path below the folder; only `folder` and `pairs` have them."""
+    classes: tuple[str, ...] | None = None
+    """[N]: what each image shows, where the data set says so."""
+    test_classes: tuple[str, ...] | None = None
+    """[M]: the same for the official test images."""
 
 
 def as_stored(values: NDArray[Any]) -> tuple[Tensor, float | None]:

@@ -57,5 +57,9 @@ def _below(base: Path, path: Path) -> Path:
 def _digits() -> Source:
     from sklearn.datasets import load_digits  # slow to import
 
-    clean = torch.from_numpy(load_digits().images).to(torch.uint8)[:, None]
-    return Source(clean, None, each_its_own(clean), official_test=None, full_scale=16.0)
+    digits = load_digits()
+    clean = torch.from_numpy(digits.images).to(torch.uint8)[:, None]
+    classes = tuple(str(digit) for digit in digits.target)
+    return Source(
+        clean, None, each_its_own(clean), official_test=None, full_scale=16.0, classes=classes
+    )

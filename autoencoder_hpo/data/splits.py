@@ -1,14 +1,14 @@
 """Which images train, which validate, and which are kept for the very end."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import Generator, Tensor
 
 from autoencoder_hpo.config import ArrayData, FolderData, PairsData, Task
-from autoencoder_hpo.data.labels import class_counts, held_out_names
+from autoencoder_hpo.data.labels import class_counts, group_names, held_out_names
 from autoencoder_hpo.data.scaling import Scaling, fit_scaling
 from autoencoder_hpo.data.sources import Source, read_source
 from autoencoder_hpo.errors import DataError
@@ -22,6 +22,8 @@ class ImageSet:
     clean: Tensor
     noisy: Tensor | None = None
     """The partners of `clean`, where the data brings them; else noise is added to `clean`."""
+    names: tuple[str, ...] | None = None
+    """[N]: the class or folder of each validation image, where there are several."""
 
     def __len__(self) -> int:
         return len(self.clean)
@@ -89,7 +91,8 @@ def load_search_data(task: Task, *, base: Path, datasets: Path) -> SearchData:
     parts = _split(task, source)
     scaling = _scaling(task, source, parts)
     train = _take(source, parts.train, scaling)
-    validation = _take(source, parts.validation, scaling)
+    names = group_names(source, parts.validation)
+    validation = replace(_take(source, parts.validation, scaling), names=names)
     test = _take_test(source, parts, scaling)
     return SearchData(
         train,
@@ -121,7 +124,7 @@ def load_held_out(task: Task, *, base: Path, datasets: Path) -> HeldOut:
     source = read_source(task, base=base, datasets=datasets)
     parts = _split(task, source)
     images = _take_test(source, parts, _scaling(task, source, parts))
-    names = held_out_names(task, source, parts.test, base=base, datasets=datasets)
+    names = held_out_names(source, parts.test)
     official = source.official_test is not None
     group = torch.arange(len(images)) if official else source.group[parts.test]
     return HeldOut(images, group, names)

@@ -5,6 +5,9 @@ import http.client
 import math
 import struct
 import zlib
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +18,14 @@ from torch import Tensor
 from autoencoder_hpo.data.pixels import Source, each_its_own, one_line
 from autoencoder_hpo.errors import DataError
 from autoencoder_hpo.settings import make_directory
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Part:
+    images: Tensor
+    """uint8 [N,C,H,W]."""
+    labels: Sequence[int] | None
+
 
 Name = Literal["fashion_mnist", "mnist", "kmnist", "emnist", "cifar10", "svhn"]
 
@@ -41,7 +52,7 @@ _CLASS: dict[Name, str] = {
 def read_torchvision(
     name: Name, *, root: Path | None, datasets: Path, debian: Path = DEBIAN
 ) -> Source:
-    """Both official parts as uint8 [N,C,H,W]; labels are not needed.
+    """Both official parts as uint8 [N,C,H,W], and their classes where the copy has them.
 
     Args:
         root: a copy in torchvision's layout, or the bare IDX files; never written.
@@ -53,34 +64,29 @@ def read_torchvision(
     """
     if root is None and name == "fashion_mnist" and debian.is_dir():
         root = debian
-    parts = _download(name, datasets) if root is None else _read_copy(name, root)
-    train, test = parts
-    return Source(train, None, each_its_own(train), official_test=test, full_scale=255.0)
+    train, test = _download(name, datasets) if root is None else _read_copy(name, root)
+    return Source(
+        train.images,
+        None,
+        each_its_own(train.images),
+        official_test=test.images,
+        full_scale=255.0,
+        classes=_classes(name, train),
+        test_classes=_classes(name, test),
+    )
 
 
-def read_test_classes(
-    name: Name, *, root: Path | None, datasets: Path, debian: Path = DEBIAN
-) -> tuple[str, ...] | None:
-    """The class of every official test image; None where the copy holds images alone."""
-    if root is None and name == "fashion_mnist" and debian.is_dir():
-        root = debian
-    labels: list[int] | None
-    if root is None:
-        labels = _official_labels(name, datasets)
-    elif name in ("cifar10", "svhn"):
-        labels = _official_labels(name, root)
-    else:
-        labels = _idx_labels(name, root)
-    if labels is None:
+def _classes(name: Name, part: _Part) -> tuple[str, ...] | None:
+    if part.labels is None or len(part.labels) != len(part.images):
         return None
-    named = CLOTHES if name == "fashion_mnist" else None
-    return tuple(named[label] if named else str(label) for label in labels)
+    named = CLOTHES if name == "fashion_mnist" else [str(label) for label in range(256)]
+    return tuple(named[label] for label in part.labels)
 
 
 # ---- a copy ----------------------------------------------------------------------------
 
 
-def _read_copy(name: Name, root: Path) -> tuple[Tensor, Tensor]:
+def _read_copy(name: Name, root: Path) -> tuple[_Part, _Part]:
     if not root.is_dir():
         raise DataError(f"{root}: no such folder; correct data.root, or leave it out to download")
     if name in ("cifar10", "svhn"):
@@ -88,7 +94,7 @@ def _read_copy(name: Name, root: Path) -> tuple[Tensor, Tensor]:
     return _read_idx(name, root, train=True), _read_idx(name, root, train=False)
 
 
-def _read_verified_copy(name: Name, root: Path) -> tuple[Tensor, Tensor]:
+def _read_verified_copy(name: Name, root: Path) -> tuple[_Part, _Part]:
     files = "cifar-10-batches-py" if name == "cifar10" else "train_32x32.mat and test_32x32.mat"
     try:
         return _open(name, root, download=False)
@@ -98,11 +104,10 @@ def _read_verified_copy(name: Name, root: Path) -> tuple[Tensor, Tensor]:
         ) from error
 
 
-def _read_idx(name: Name, root: Path, *, train: bool) -> Tensor:
+def _read_idx(name: Name, root: Path, *, train: bool) -> _Part:
     path = _find_idx(name, root, train=train)
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            return _upright(name, _idx_images(file.read()))
+        return _Part(_upright(name, _idx_images(_content(path))), _idx_labels(path))
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: cannot be read ({one_line(error)}); copy it again") from error
     except (struct.error, ValueError) as error:
@@ -117,15 +122,19 @@ def _idx_images(content: bytes) -> Tensor:
     return torch.frombuffer(bytearray(content), dtype=torch.uint8, offset=IDX_HEADER).view(*shape)
 
 
-def _idx_labels(name: Name, root: Path) -> list[int] | None:
-    """What the file beside the test images says; the format has a header of 8 bytes."""
-    file = _idx_name(name, train=False).replace("images-idx3", "labels-idx1")
-    for folder in _idx_folders(name, root):
-        for path in (folder / file, folder / f"{file}.gz"):
-            if path.is_file():
-                with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as opened:
-                    return list(opened.read()[8:])
+def _idx_labels(images: Path) -> Sequence[int] | None:
+    """What the file beside the images says; the format has a header of 8 bytes."""
+    file = images.name.removesuffix(".gz").replace("images-idx3", "labels-idx1")
+    for path in (images.with_name(file), images.with_name(f"{file}.gz")):
+        if path.is_file():
+            with suppress(OSError, EOFError, zlib.error):  # images without classes are good too
+                return _content(path)[8:]
     return None
+
+
+def _content(path: Path) -> bytes:
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        return file.read()
 
 
 def _idx_folders(name: Name, root: Path) -> list[Path]:
@@ -155,7 +164,7 @@ def _idx_name(name: Name, *, train: bool) -> str:
 # ---- a download ------------------------------------------------------------------------
 
 
-def _download(name: Name, datasets: Path) -> tuple[Tensor, Tensor]:
+def _download(name: Name, datasets: Path) -> tuple[_Part, _Part]:
     from filelock import FileLock
 
     make_directory(datasets)
@@ -169,38 +178,26 @@ def _download(name: Name, datasets: Path) -> tuple[Tensor, Tensor]:
         ) from error
 
 
-def _open(name: Name, root: Path, *, download: bool) -> tuple[Tensor, Tensor]:
+def _open(name: Name, root: Path, *, download: bool) -> tuple[_Part, _Part]:
     train = _official(name, root, train=True, download=download)
     return train, _official(name, root, train=False, download=download)
 
 
-def _official(name: Name, root: Path, *, train: bool, download: bool) -> Tensor:
+def _official(name: Name, root: Path, *, train: bool, download: bool) -> _Part:
     from torchvision import datasets
 
     match name:
         case "svhn":
-            part = "train" if train else "test"
-            return _tensor(datasets.SVHN(root, split=part, download=download).data)
+            numbers = datasets.SVHN(root, split="train" if train else "test", download=download)
+            return _Part(_tensor(numbers.data), numbers.labels.tolist())
         case "cifar10":
-            images = datasets.CIFAR10(root, train=train, download=download)
-            return _tensor(images.data.transpose(0, 3, 1, 2))
+            things = datasets.CIFAR10(root, train=train, download=download)
+            return _Part(_tensor(things.data.transpose(0, 3, 1, 2)), things.targets)
         case "emnist":
-            images = datasets.EMNIST(root, split="balanced", train=train, download=download)
-            return _upright(name, images.data)
+            signs = datasets.EMNIST(root, split="balanced", train=train, download=download)
         case _:
-            images = getattr(datasets, _CLASS[name])(root, train=train, download=download)
-            return _upright(name, images.data)
-
-
-def _official_labels(name: Name, root: Path) -> list[int]:
-    """Those of the test images, which are there already."""
-    from torchvision import datasets
-
-    if name == "svhn":
-        return [int(label) for label in datasets.SVHN(root, split="test").labels]
-    more = {"split": "balanced"} if name == "emnist" else {}
-    images = getattr(datasets, _CLASS[name])(root, train=False, **more)
-    return [int(label) for label in images.targets]
+            signs = getattr(datasets, _CLASS[name])(root, train=train, download=download)
+    return _Part(_upright(name, signs.data), signs.targets.tolist())
 
 
 def _tensor(images_NCHW: Any) -> Tensor:

@@ -14,6 +14,7 @@ from autoencoder_hpo.diagnosis.courses import (
     underfitting,
 )
 from autoencoder_hpo.diagnosis.findings import Facts, Finding, by_sureness
+from autoencoder_hpo.diagnosis.groups import weak_group
 from autoencoder_hpo.diagnosis.noise import noise_mismatch
 from autoencoder_hpo.diagnosis.remedies import a_unet, capacity
 from autoencoder_hpo.diagnosis.steps import stagnation
@@ -63,6 +64,7 @@ def _causes(case: Case, facts: Facts) -> list[Finding]:
         oscillation(case),
         overfitting(case),
         noise_mismatch(case, facts),
+        weak_group(case, facts) if case.complete else None,
         narrow_bottleneck(case) if case.complete else None,
         slow_learning(case) if case.complete else None,
     ]

@@ -69,6 +69,10 @@ class FoldedTraining:
         """The first fold's validation images."""
         return self.trainings[0].restore()
 
+    def group_psnr(self) -> dict[str, float] | None:
+        """The first fold's."""
+        return self.trainings[0].group_psnr()
+
     def scores(self) -> Scores:
         return mean_scores([training.scores() for training in self.trainings])
 

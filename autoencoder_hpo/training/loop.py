@@ -12,7 +12,13 @@ from torch import Generator, Tensor, nn
 from autoencoder_hpo.config import Task, TrialConfig
 from autoencoder_hpo.models import build_model, count_parameters
 from autoencoder_hpo.seeds import seed_for
-from autoencoder_hpo.training.metrics import Scores, mse_per_image, psnr, score
+from autoencoder_hpo.training.metrics import (
+    Scores,
+    mse_per_image,
+    psnr,
+    psnr_of_groups,
+    score,
+)
 from autoencoder_hpo.training.optim import build_optimizer, lay_out_as_weights, learning_rate
 from autoencoder_hpo.training.precision import Precision, autocast
 from autoencoder_hpo.training.prepared import CHUNK, Prepared
@@ -92,6 +98,7 @@ class Training:
         )
         self.history: list[EpochResult] = []
         self._best_weights: dict[str, Tensor] = {}
+        self._best_restored: tuple[int, Tensor] | None = None
 
     @property
     def best(self) -> EpochResult | None:
@@ -209,7 +216,12 @@ class Training:
 
     def restore(self) -> Tensor:
         """Validation images as the best epoch restores them: [N, C, H, W] on the CPU."""
-        assert self._best_weights, "there is no finite epoch yet"
+        assert self.best is not None, "there is no finite epoch yet"
+        if self._best_restored is None or self._best_restored[0] != self.best.epoch:
+            self._best_restored = self.best.epoch, self._restore()
+        return self._best_restored[1]
+
+    def _restore(self) -> Tensor:
         last = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
         self.model.load_state_dict(self._best_weights)
         try:
@@ -220,6 +232,10 @@ class Training:
     def scores(self) -> Scores:
         """Validation scores of the best epoch."""
         return score(self.restore(), self.data.val_noisy.cpu(), self.data.val_clean.cpu())
+
+    def group_psnr(self) -> dict[str, float] | None:
+        """The best epoch's PSNR in each class or folder, in dB; None where there are none."""
+        return psnr_of_groups(self.restore(), self.data.val_clean.cpu(), self.data.val_names)
 
     def state_dict(self) -> dict[str, Any]:
         return {
@@ -236,6 +252,7 @@ class Training:
         self.model.load_state_dict(state["model"])
         self._load_optimizer(state["optimizer"])
         self._best_weights = {k: v.to(self.data.device) for k, v in state["best"].items()}
+        self._best_restored = None
         self.lane.at_once = state["at_once"]
         midway = state["midway"]
         self.lane.losses = []

@@ -26,6 +26,8 @@ class Prepared:
     val_noisy: Tensor
     mean: float
     std: float
+    val_names: tuple[str, ...] | None = None
+    """[N]: the class or folder of each validation image; None without several, and of folds."""
 
 
 def prepare(train: ImageSet, validation: ImageSet, task: Task, device: torch.device) -> Prepared:
@@ -42,6 +44,7 @@ def prepare(train: ImageSet, validation: ImageSet, task: Task, device: torch.dev
         val_noisy=noisy.to(device),
         mean=float(train.clean.mean()),
         std=max(float(train.clean.std()), 1e-6),
+        val_names=validation.names,
     )
 
 

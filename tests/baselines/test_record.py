@@ -41,6 +41,13 @@ def test_a_study_knows_what_the_affine_filter_scores(settings: Settings) -> None
     assert describe(inputs)["affine"] == known
 
 
+def test_it_knows_every_group(settings: Settings) -> None:
+    known = describe(inputs_of(study_file(), settings))
+    sizes, groups = known["groups"], known["affine"]["groups"]
+    mean = sum(sizes[name] * groups[name] for name in sizes) / sum(sizes.values())
+    assert mean == pytest.approx(known["affine"]["psnr"], abs=1e-3)
+
+
 def test_with_folds_it_is_their_mean(settings: Settings) -> None:
     inputs = inputs_of(study_file(task={"folds": 3}), settings)
     each = scored(inputs)

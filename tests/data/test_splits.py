@@ -276,3 +276,41 @@ def test_more_folds_than_files(load, flat):
 def test_no_folds_is_a_bug_of_the_caller(load):
     with pytest.raises(ValueError, match=r"at least 1"):
         folds(load("digits"), 0, 0)
+
+
+# ---- what validation images are called -----------------------------------------------------
+
+
+def test_validation_images_know_their_class(load):
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    known = {
+        image.tobytes(): str(digit)
+        for image, digit in zip(digits.images, digits.target, strict=True)
+    }
+    found = load("digits")
+    assert found.train.names is None
+    sixteenths = [(image[0] * 16).round().double().numpy() for image in found.validation.clean]
+    assert found.validation.names == tuple(known[image.tobytes()] for image in sixteenths)
+
+
+def test_validation_images_know_their_folder(load, flat):
+    for number, folder in enumerate(("cats", "dogs")):
+        flat(f"pets/{folder}", range(100 * number, 100 * number + 20))
+    found = load("folder", path="pets", validation=12, test=4)
+    kinds = ["cats" if image.max() < 90 / 255 else "dogs" for image in found.validation.clean]
+    assert found.validation.names == tuple(kinds)
+    assert set(kinds) == {"cats", "dogs"}
+
+
+def test_images_of_one_folder_have_no_names_and_nor_have_those_of_very_many(load, flat):
+    flat("alike", range(20))
+    assert load("folder", path="alike").validation.names is None
+    for number in range(20):
+        flat(f"many/{number}", range(number, number + 1))
+    assert load("folder", path="many", validation=9).validation.names is None
+
+
+def test_folds_have_no_names(load):
+    assert {pair[1].names for pair in folds(load("digits"), 3, 0)} == {None}

@@ -20,7 +20,6 @@ from autoencoder_hpo.config import TorchvisionData
 from autoencoder_hpo.data.torchvision_sets import (
     CLOTHES,
     DEBIAN,
-    read_test_classes,
     read_torchvision,
 )
 from autoencoder_hpo.errors import DataError
@@ -127,6 +126,7 @@ def test_cifar_channels_come_first(tmp_path, monkeypatch):
     source = read("cifar10", tmp_path, root=tmp_path)
     assert source.clean.shape == (10, 3, 32, 32)
     assert np.array_equal(source.official_test.numpy(), rows.reshape(2, 3, 32, 32))
+    assert (source.classes, source.test_classes) == (("0", "1") * 5, ("0", "1"))
 
 
 @pytest.mark.parametrize(
@@ -142,9 +142,11 @@ def test_a_color_copy_that_is_not_there(tmp_path, name, files):
 
 @needs_debian
 def test_every_class_of_fashion_mnist_looks_like_itself(tmp_path):
-    classes = read_test_classes("fashion_mnist", root=None, datasets=tmp_path)
+    source = read("fashion_mnist", tmp_path)
+    assert {name: source.classes.count(name) for name in CLOTHES} == dict.fromkeys(CLOTHES, 6000)
+    classes = source.test_classes
     assert {name: classes.count(name) for name in CLOTHES} == dict.fromkeys(CLOTHES, 1000)
-    images = read("fashion_mnist", tmp_path).official_test.flatten(1).float()
+    images = source.official_test.flatten(1).float()
     labels = torch.tensor([CLOTHES.index(name) for name in classes])
     means = torch.stack([images[labels == label].mean(0) for label in range(10)])
     assert (torch.cdist(images, means).argmin(1) == labels).float().mean() > 0.6  # chance: 0.1
@@ -154,20 +156,30 @@ def test_every_class_of_fashion_mnist_looks_like_itself(tmp_path):
 @pytest.mark.parametrize("folder", ["", "raw", "MNIST/raw"])
 def test_classes_lie_beside_the_images(tmp_path, folder, packed):
     root = copy(tmp_path, folder=folder, packed=packed)
-    assert read_test_classes("mnist", root=root, datasets=tmp_path) is None
+    assert read("mnist", tmp_path, root=root).test_classes is None
     content = struct.pack(">II", 0x801, 4) + bytes([7, 0, 3, 7])
     labels = root / folder / "t10k-labels-idx1-ubyte"
     if packed:
         labels.with_name(f"{labels.name}.gz").write_bytes(gzip.compress(content))
     else:
         labels.write_bytes(content)
-    assert read_test_classes("mnist", root=root, datasets=tmp_path) == ("7", "0", "3", "7")
+    source = read("mnist", tmp_path, root=root)
+    assert (source.test_classes, source.classes) == (("7", "0", "3", "7"), None)
+
+
+@pytest.mark.parametrize("damage", [b"", struct.pack(">II", 0x801, 3) + bytes(3)])
+def test_images_are_worth_more_than_their_classes(tmp_path, damage):
+    root = copy(tmp_path)
+    (root / "t10k-labels-idx1-ubyte").write_bytes(damage)
+    assert read("mnist", tmp_path, root=root).test_classes is None
+    (root / "t10k-labels-idx1-ubyte").unlink()
+    (root / "t10k-labels-idx1-ubyte.gz").write_bytes(gzip.compress(bytes(12))[:-9])
+    assert read("mnist", tmp_path, root=root).test_classes is None
 
 
 def test_classes_of_a_download(tmp_path, mirror):
-    assert len(read("kmnist", tmp_path).official_test) == 4
-    labels = read_test_classes("kmnist", root=None, datasets=tmp_path / "datasets")
-    assert labels == ("0", "0", "0", "0")
+    source = read("kmnist", tmp_path)
+    assert (source.classes, source.test_classes) == (("0",) * 6, ("0",) * 4)
 
 
 # ---- downloads, from a mirror on this machine --------------------------------------------

@@ -108,6 +108,7 @@ KINDS = {
     "saturated-units",
     "narrow-bottleneck",
     "noise-mismatch",
+    "weak-group",
     "worse-than-affine",
     "worse-than-input",
     "edge-of-range",

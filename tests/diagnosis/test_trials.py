@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 from diagnosis.made_up import (
+    AFFINE,
     DATA,
     GOOD,
     HEALTH,
@@ -488,3 +489,30 @@ def test_a_line_has_the_option_of_the_trial_where_the_study_has_a_choice() -> No
     one._params = {"model": "mlp"}
     found = only(of_trial(one, facts(one, trial={"model": {"choice": [GOOD["model"], UNET]}})))
     assert found.change == "trial.model.mlp.width: {int: [128, 512], log: true}"
+
+
+# ---- groups ------------------------------------------------------------------------------
+
+
+def of_groups(boot: float, images: int = 40) -> list[str]:
+    """Kinds that are found where boots have this PSNR, coats 21 dB and all together 20.8 dB."""
+    good = trial(SETTLED)
+    good.user_attrs |= {
+        "scores": {"val_mse": 0.009, "val_psnr": 20.8},
+        "groups": {"boot": boot, "coat": 21.0},
+    }
+    affine = {"mse": AFFINE, "psnr": 19.0, "groups": {"boot": 17.0, "coat": 19.2}}
+    data = {"affine": affine, "groups": {"boot": images, "coat": 400}}
+    return kinds(of_trial(good, facts(good, data=data)))
+
+
+def test_a_group_that_was_not_learned_is_named() -> None:
+    assert of_groups(17.2) == ["weak-group"]
+
+
+def test_a_group_that_is_hard_for_every_method_is_not() -> None:
+    assert of_groups(18.0) == []  # 3 dB below the coats, and 1 dB above the affine filter
+
+
+def test_a_few_images_are_no_group() -> None:
+    assert of_groups(17.2, images=19) == []

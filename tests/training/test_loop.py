@@ -207,15 +207,29 @@ def test_scores_are_those_of_the_best_epoch_and_match_skimage() -> None:
 
 
 def test_scores_come_from_the_best_weights_not_the_last_ones() -> None:
-    run = training()
-    next(iter(run))
-    scores, restored = run.scores(), run.restore()
+    run, zeroed = training(), training()
+    next(iter(run)), next(iter(zeroed))
     with torch.no_grad():
-        for parameter in run.model.parameters():
+        for parameter in zeroed.model.parameters():
             parameter.zero_()
-    assert run.scores() == scores
-    assert torch.equal(run.restore(), restored)
-    assert all(parameter.abs().sum() == 0 for parameter in run.model.parameters())
+    assert zeroed.scores() == run.scores()
+    assert torch.equal(zeroed.restore(), run.restore())
+    assert all(parameter.abs().sum() == 0 for parameter in zeroed.model.parameters())
+
+
+def test_what_was_restored_is_kept_until_there_is_a_better_epoch() -> None:
+    run = training()
+    epochs = iter(run)
+    next(epochs)
+    first = run.restore()
+    assert run.restore() is first
+    list(epochs)
+    assert run.best is not None
+    assert run.best.epoch > 1
+    assert run.scores().val_mse == pytest.approx(run.best.val_mse, rel=1e-5)
+    again = training()
+    again.load_state_dict(run.state_dict())
+    assert torch.equal(again.restore(), run.restore())
 
 
 def test_looking_at_the_best_epoch_changes_nothing() -> None:

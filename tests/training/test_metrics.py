@@ -11,6 +11,7 @@ from autoencoder_hpo.training.metrics import (
     mean_scores,
     mse_per_image,
     psnr,
+    psnr_of_groups,
     score,
     ssim,
 )
@@ -79,3 +80,11 @@ def test_the_mean_over_folds_is_none_where_any_fold_has_none() -> None:
     assert (mean.val_mse, mean.val_psnr, mean.noisy_ssim, mean.psnr_gain) == pytest.approx(
         (0.2, 15.0, 0.5, 7.0)
     )
+
+
+def test_groups_are_means_over_their_images() -> None:
+    clean = torch.zeros(3, 1, 8, 8)
+    errors = [torch.full((1, 8, 8), error) for error in (0.1, 0.01, 0.1)]
+    found = psnr_of_groups(torch.stack(errors), clean, ("dogs", "cats", "cats"))
+    assert found == {"cats": 30.0, "dogs": 20.0}
+    assert psnr_of_groups(clean, clean, None) is None
