@@ -91,6 +91,7 @@ def warnings(tested: Examined, contest: Contest, looks: int) -> tuple[str, ...]:
 def _not_beaten(row: Row) -> str:
     assert row.advantage is not None
     advantage = f"{row.advantage.mean:+.2f} dB, {signed_interval(row.advantage)}"
+    name = f"the {row.name}" if row.name.endswith(("filter", "input")) else row.name
     if row.advantage.below_zero:
-        return f"the denoiser is worse than the {row.name} ({advantage}): use that instead"
-    return f"the denoiser does not beat the {row.name} ({advantage}): the images show no difference"
+        return f"the denoiser is worse than {name} ({advantage}): use that instead"
+    return f"the denoiser does not beat {name} ({advantage}): the images show no difference"
