@@ -77,10 +77,11 @@ def read_torchvision(
 
 
 def _classes(name: Name, part: _Part) -> tuple[str, ...] | None:
-    if part.labels is None or len(part.labels) != len(part.images):
+    labels = part.labels
+    if labels is None or len(labels) != len(part.images):
         return None
-    named = CLOTHES if name == "fashion_mnist" else [str(label) for label in range(256)]
-    return tuple(named[label] for label in part.labels)
+    named = name == "fashion_mnist" and max(labels) < len(CLOTHES)  # else other things' files
+    return tuple(CLOTHES[label] if named else str(label) for label in labels)
 
 
 # ---- a copy ----------------------------------------------------------------------------

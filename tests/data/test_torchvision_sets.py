@@ -167,6 +167,13 @@ def test_classes_lie_beside_the_images(tmp_path, folder, packed):
     assert (source.test_classes, source.classes) == (("7", "0", "3", "7"), None)
 
 
+def test_letters_in_the_place_of_clothes_are_called_by_their_numbers(tmp_path):
+    root = copy(tmp_path)
+    (root / "t10k-labels-idx1-ubyte").write_bytes(bytes(8) + bytes([9, 10, 25, 0]))
+    source = read("fashion_mnist", tmp_path, root=root)
+    assert source.test_classes == ("9", "10", "25", "0")
+
+
 @pytest.mark.parametrize("damage", [b"", struct.pack(">II", 0x801, 3) + bytes(3)])
 def test_images_are_worth_more_than_their_classes(tmp_path, damage):
     root = copy(tmp_path)
