@@ -80,7 +80,7 @@ def _classes(name: Name, part: _Part) -> tuple[str, ...] | None:
     labels = part.labels
     if labels is None or len(labels) != len(part.images):
         return None
-    named = name == "fashion_mnist" and max(labels, default=0) < len(CLOTHES)  # else other things' files
+    named = name == "fashion_mnist" and max(labels, default=0) < len(CLOTHES)  # not letters, say
     return tuple(CLOTHES[label] if named else str(label) for label in labels)
 
 
