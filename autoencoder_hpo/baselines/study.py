@@ -49,7 +49,7 @@ def _score(baseline: Baseline, fold: Prepared) -> dict[str, Any]:
         "mse": float(mse_N.mean()),
         "psnr": float(psnr(mse_N).mean()),
         "ssim": ssim(restored, clean),
-        "groups": psnr_of_groups(restored, clean, fold.val_names),
+        "groups": psnr_of_groups(mse_N, fold.val_names),
     }
 
 

@@ -43,10 +43,10 @@ def class_counts(source: Source, places: Tensor) -> dict[str, int] | None:
 
     The data sets with classes of their own have as many images in each, or nearly.
     """
-    folders = [file.rpartition("/")[0] for file in source.files]
-    if not 1 < len(set(folders)) <= len(folders) / 2:
+    folders = {file.rpartition("/")[0] for file in source.files}
+    if not 1 < len(folders) <= len(source.files) / 2:
         return None
-    return dict(Counter(folders[group] for group in source.group[places].tolist()))
+    return dict(Counter(_folders(source, places)))
 
 
 def _of_files(source: Source, places: Tensor) -> tuple[str, ...] | None:

@@ -235,7 +235,8 @@ class Training:
 
     def group_psnr(self) -> dict[str, float] | None:
         """The best epoch's PSNR in each class or folder, in dB; None where there are none."""
-        return psnr_of_groups(self.restore(), self.data.val_clean.cpu(), self.data.val_names)
+        mse_N = mse_per_image(self.restore(), self.data.val_clean.cpu())
+        return psnr_of_groups(mse_N, self.data.val_names)
 
     def state_dict(self) -> dict[str, Any]:
         return {

@@ -42,15 +42,12 @@ def psnr(mse_N: Tensor) -> Tensor:
     return -10 * torch.log10(mse_N.clamp(min=10 ** (-BEST_PSNR / 10)))
 
 
-def psnr_of_groups(
-    restored_NCHW: Tensor, clean_NCHW: Tensor, names: Sequence[str] | None
-) -> dict[str, float] | None:
+def psnr_of_groups(mse_N: Tensor, names: Sequence[str] | None) -> dict[str, float] | None:
     """The mean PSNR of the images of each name, in dB; None where they have none."""
     if names is None:
         return None
     values: dict[str, list[float]] = defaultdict(list)
-    psnr_N = psnr(mse_per_image(restored_NCHW, clean_NCHW))
-    for name, value in zip(names, psnr_N.tolist(), strict=True):
+    for name, value in zip(names, psnr(mse_N).tolist(), strict=True):
         values[name].append(value)
     return {name: round(math.fsum(of) / len(of), 3) for name, of in sorted(values.items())}
 

@@ -85,6 +85,6 @@ def test_the_mean_over_folds_is_none_where_any_fold_has_none() -> None:
 def test_groups_are_means_over_their_images() -> None:
     clean = torch.zeros(3, 1, 8, 8)
     errors = [torch.full((1, 8, 8), error) for error in (0.1, 0.01, 0.1)]
-    found = psnr_of_groups(torch.stack(errors), clean, ("dogs", "cats", "cats"))
+    found = psnr_of_groups(mse_per_image(torch.stack(errors), clean), ("dogs", "cats", "cats"))
     assert found == {"cats": 30.0, "dogs": 20.0}
-    assert psnr_of_groups(clean, clean, None) is None
+    assert psnr_of_groups(mse_per_image(clean, clean), None) is None
