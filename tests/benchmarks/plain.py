@@ -9,6 +9,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -40,7 +41,7 @@ class PlainTraining:
     def __init__(
         self,
         config: TrialConfig,
-        images: FashionMNIST,
+        images: Dataset[Any],
         *,
         train: int,
         validation: int,
@@ -61,7 +62,7 @@ class PlainTraining:
         )
 
     def _loader(
-        self, images: Dataset[Tensor], batch_size: int, workers: int, *, shuffle: bool = False
+        self, images: Dataset[Any], batch_size: int, workers: int, *, shuffle: bool = False
     ) -> DataLoader[Tensor]:
         return DataLoader(
             images,

@@ -24,8 +24,8 @@ HERE = Path(__file__).parent
 DOCS = HERE.parent.parent / "docs"
 FIGURES = DOCS / "speed"
 BENCHMARKS = (
-    "throughput", "search", "overhead", "scaling", "threads", "start", "memory", "stacking",
-    "refill", "stacked_search", "schedules", "halving", "gpu",
+    "throughput", "agreement", "search", "overhead", "scaling", "threads", "start", "memory",
+    "stacking", "refill", "stacked_search", "schedules", "halving", "gpu",
 )  # fmt: skip
 MARKS = (
     ("CPU, one core each, geometric mean; nowhere slower", "≥ 2× the plain style", "throughput",
