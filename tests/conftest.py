@@ -2,6 +2,7 @@
 
 import atexit
 import io
+import os
 import shutil
 import signal
 import sys
@@ -28,6 +29,9 @@ from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.storage import Storage, open_storage
 
 GRACE_S = 2.0
+
+# Hides what becomes of a pipe whose writer keeps a buffer: users do not set it.
+os.environ.pop("PYTHONUNBUFFERED", None)
 
 # A shell lets what it starts in the background ignore Ctrl-C, and so all processes of the tests.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,5 +1,6 @@
 """Files that are there whole or not at all."""
 
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -34,7 +35,10 @@ def write_whole(
 
 
 def write_out(content: Callable[[BinaryIO], None]) -> None:
-    content(sys.stdout.buffer)
+    """To standard output. NumPy and Pillow ask a file where they are in it; a pipe cannot say."""
+    whole = io.BytesIO()
+    content(whole)
+    sys.stdout.buffer.write(whole.getbuffer())
     sys.stdout.buffer.flush()
 
 

@@ -89,8 +89,9 @@ def test_patterns_keep_what_is_below_their_fixed_part(
 
 
 def test_through_a_pipe(grey_bundle: Path, images: Path) -> None:
-    """In a process of its own, whose standard output is bytes."""
-    for name in ("a.png", "deep/c.npy"):
+    """In a process of its own, whose standard output is bytes. A pipe cannot tell a place in it."""
+    Image.open(images / "a.png").save(images / "a.tif")
+    for name in ("a.png", "a.tif", "deep/er/b.jpg", "deep/c.npy"):
         given = (images / name).read_bytes()
         ran = subprocess.run(
             [sys.executable, "-m", "autoencoder_hpo", "denoise", grey_bundle, "-", "-"],
@@ -98,7 +99,7 @@ def test_through_a_pipe(grey_bundle: Path, images: Path) -> None:
             capture_output=True,
             check=True,
         )
-        assert ran.stdout[:6] == given[:6]
+        assert ran.stdout[:4] == given[:4]
         assert ran.stderr == b"restored 1 of 1 image to standard output\n"
 
 
