@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import torch
 from plain import SIGMA, PlainTraining
-from results import Results, parser
+from results import Results, parser, spread
 from support import study_file
 from torch.utils.data import TensorDataset
 
@@ -79,7 +79,7 @@ def main() -> None:
         prepared = load_inputs(file, stored, device).prepared
         config = TrialConfig.model_validate(fill(file.study.trial, FixedSuggester({})).config)
         plain = [_plain(config, prepared[0], given.epochs, seed) for seed in range(given.seeds)]
-        row = {"model": name, "plain": _spread(plain)}
+        row = {"model": name, "plain": spread(plain, 5)}
         for precision in formats:
             ours = [
                 _ours(file.study.task, config, prepared, given.epochs, seed, precision)
@@ -87,7 +87,7 @@ def main() -> None:
             ]
             ratio = statistics.median(ours) / statistics.median(plain)
             ratios[precision].append(ratio)
-            row |= {f"ours, {precision}": _spread(ours), f"{precision} / plain": round(ratio, 3)}
+            row |= {f"ours, {precision}": spread(ours, 5), f"{precision} / plain": round(ratio, 3)}
         results.row(row)
     for precision, found in ratios.items():
         results.sum_up(
@@ -117,10 +117,6 @@ def _ours(
 ) -> float:
     training = build_training(task, config, prepared, seed=seed, precision=precision)
     return min(drive(training.advance()).val_mse for _ in range(epochs))
-
-
-def _spread(values: list[float]) -> str:
-    return f"{statistics.median(values):.5f} ({min(values):.5f} to {max(values):.5f})"
 
 
 if __name__ == "__main__":
