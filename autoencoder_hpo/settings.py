@@ -24,9 +24,9 @@ GRACE_S = 60.0
 @dataclass(frozen=True, slots=True)
 class Settings:
     home: Path
-    storage: str | None
-    password_file: Path | None
-    data: Path | None
+    storage: str | None = None
+    password_file: Path | None = None
+    data: Path | None = None
     artifacts: str | None = None
     """The artifact store; left out, a directory in `home`."""
     grace: float = GRACE_S

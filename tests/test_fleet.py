@@ -75,7 +75,7 @@ def test_a_drivers_device_file_means_that_torch_is_asked(
 
 @pytest.fixture
 def held(tmp_path: Path) -> Fleet:
-    settings = Settings(home=tmp_path, storage=None, password_file=None, data=None)
+    settings = Settings(home=tmp_path)
     nowhere = "postgresql+psycopg2://nobody@127.0.0.1:1/nothing"
     return Fleet("held", nowhere, [Slot("cpu", 1)] * 2, settings, held=True)
 
@@ -99,7 +99,7 @@ def test_held_workers_end_with_the_process_that_started_them(tmp_path: Path) -> 
     program = (
         "import os; from pathlib import Path; from autoencoder_hpo.fleet import Fleet, Slot; "
         "from autoencoder_hpo.settings import Settings; "
-        f"settings = Settings(home=Path({str(tmp_path)!r}), storage=None, password_file=None, data=None); "
+        f"settings = Settings(home=Path({str(tmp_path)!r})); "
         "fleet = Fleet('held', 'sqlite:///never', [Slot('cpu', 1)], settings, held=True); "
         "print(fleet._workers[0][0].pid, flush=True); os._exit(0)"
     )

@@ -145,7 +145,7 @@ def _worker_per_gpu(name: str | None, storage: str | None, places: "list[Slot]")
     from autoencoder_hpo.fleet import Fleet, attend
     from autoencoder_hpo.settings import settings
 
-    url = storage or os.environ.get("AUTOENCODER_HPO_STORAGE")
+    url = storage or settings().storage
     attend(Fleet(name, url, places, settings()), typer.echo)
 
 
@@ -278,7 +278,7 @@ def _hired(
     from autoencoder_hpo.fleet import Fleet, slots
     from autoencoder_hpo.settings import settings
 
-    url = storage or os.environ.get("AUTOENCODER_HPO_STORAGE")
+    url = storage or settings().storage
     if url and url.startswith("sqlite"):
         if workers is not None and workers > 1:
             raise typer.BadParameter("SQLite serves one worker; use PostgreSQL for more")

@@ -18,21 +18,18 @@ sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import torch
-from plain import SIGMA, PlainTraining
+from fixed import TRAIN, VALIDATION, config_of, images_of, task_like_plain
+from plain import PlainTraining
 from results import Results, parser, spread
 from support import study_file
 from torch.utils.data import TensorDataset
 
 from autoencoder_hpo.config import Task, TrialConfig
-from autoencoder_hpo.inputs import load_inputs
-from autoencoder_hpo.settings import Settings
-from autoencoder_hpo.space import FixedSuggester, fill
 from autoencoder_hpo.training.folds import build_training
 from autoencoder_hpo.training.precision import Precision, choose_precision
 from autoencoder_hpo.training.prepared import Prepared
 from autoencoder_hpo.training.steps import drive
 
-TRAIN, VALIDATION = 4096, 512
 SETTINGS: dict[str, dict[str, Any]] = {
     "mlp": {
         "model": {"kind": "mlp", "depth": 1, "width": 256, "latent": 64},
@@ -65,19 +62,12 @@ def main() -> None:
         formats.append("bfloat16")
     results = Results("agreement", given.out)
     ratios: dict[str, list[float]] = {precision: [] for precision in formats}
+    home = Path(tempfile.mkdtemp(prefix="hpo-agreement-"))
+    prepared: Sequence[Prepared] = ()
     for name, settings in SETTINGS.items():
-        file = study_file(
-            task={
-                "data": {"dataset": "fashion_mnist", "train": TRAIN, "validation": VALIDATION},
-                "corruption": {"kind": "gaussian", "sigma": SIGMA},
-                "epochs": given.epochs,
-            },
-            trial=settings,
-        )
-        home = Path(tempfile.mkdtemp(prefix="hpo-agreement-"))
-        stored = Settings(home=home, storage=None, password_file=None, data=None)
-        prepared = load_inputs(file, stored, device).prepared
-        config = TrialConfig.model_validate(fill(file.study.trial, FixedSuggester({})).config)
+        file = study_file(task=task_like_plain(given.epochs), trial=settings)
+        config = config_of(file)
+        prepared = prepared or images_of(file, device, home)
         plain = [_plain(config, prepared[0], given.epochs, seed) for seed in range(given.seeds)]
         row = {"model": name, "plain": spread(plain, 5)}
         for precision in formats:

@@ -23,7 +23,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import torch
-from plain import SIGMA, PlainTraining, best_worker_count, fashion_mnist
+from fixed import config_of, images_of, task_like_plain
+from plain import PlainTraining, best_worker_count, fashion_mnist
 from results import Results, Row, parser
 from support import study_file
 from throughput import MODELS
@@ -32,9 +33,6 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from autoencoder_hpo.config import TrialConfig
-from autoencoder_hpo.inputs import load_inputs
-from autoencoder_hpo.settings import Settings
-from autoencoder_hpo.space import FixedSuggester, fill
 from autoencoder_hpo.study import StudyFile
 from autoencoder_hpo.training.graphed import GraphedSteps
 from autoencoder_hpo.training.loop import Training
@@ -102,9 +100,7 @@ def measure(
     name: str, given: Any, device: torch.device, folder: Path, speed: tuple[float, float]
 ) -> Iterator[Row]:
     file = study(MODELS[name], given)
-    settings = Settings(home=folder / "home", storage=None, password_file=None, data=None)
-    data = load_inputs(file, settings, device).prepared[0]
-    config = TrialConfig.model_validate(fill(file.study.trial, FixedSuggester({})).config)
+    data, config = images_of(file, device, folder / "home")[0], config_of(file)
     images = fashion_mnist(folder / "plain")
     loaders = best_worker_count(config, images, device)
     peer = PlainTraining(
@@ -158,13 +154,8 @@ def sides(most: int, device: torch.device) -> list[tuple[str, Take, int]]:
 
 
 def study(model: dict[str, Any], given: Any) -> StudyFile:
-    counts = {"train": given.train, "validation": given.validation}
     return study_file(
-        task={
-            "data": {"dataset": "fashion_mnist", **counts},
-            "corruption": {"kind": "gaussian", "sigma": SIGMA},
-            "epochs": 1000,
-        },
+        task=task_like_plain(train=given.train, validation=given.validation),
         trial={"batch_size": given.batch, "model": model, "optimizer": {"kind": "adam"}},
     )
 

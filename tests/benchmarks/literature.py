@@ -71,7 +71,7 @@ class Studies:
             check=True,
             stdout=subprocess.DEVNULL,
         )
-        settings = Settings(home=self.home, storage=None, password_file=None, data=None)
+        settings = Settings(home=self.home)
         return open_study(open_storage(self.url, settings), tree["name"]).trials()
 
 

@@ -182,7 +182,7 @@ def main() -> None:
     given = parser.parse_args()
     os.environ["TZ"] = "UTC"
     folder = Path(tempfile.mkdtemp(prefix="hpo-load-"))
-    settings = Settings(home=folder / "home", storage=None, password_file=None, data=None)
+    settings = Settings(home=folder / "home")
     url, rows = start_embedded(folder / "data"), []
     for workers in given.workers:
         rows.append(measure(url, settings, workers, given.epoch))

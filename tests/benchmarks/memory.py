@@ -32,12 +32,9 @@ STATES = 4
 def train(model: dict[str, Any], folder: Path) -> dict[str, Any]:
     """In a process of its own: the peak is that of its whole life."""
     import torch
+    from fixed import config_of, images_of
     from support import study_file
 
-    from autoencoder_hpo.config import TrialConfig
-    from autoencoder_hpo.inputs import load_inputs
-    from autoencoder_hpo.settings import Settings
-    from autoencoder_hpo.space import FixedSuggester, fill
     from autoencoder_hpo.training.folds import build_training
 
     torch.set_num_threads(1)
@@ -49,9 +46,7 @@ def train(model: dict[str, Any], folder: Path) -> dict[str, Any]:
         },
         trial={"batch_size": 128, "model": model, "optimizer": {"kind": "adam"}},
     )
-    settings = Settings(home=folder / "home", storage=None, password_file=None, data=None)
-    data = load_inputs(file, settings, torch.device("cpu")).prepared
-    config = TrialConfig.model_validate(fill(file.study.trial, FixedSuggester({})).config)
+    data, config = images_of(file, torch.device("cpu"), folder / "home"), config_of(file)
     training = build_training(file.study.task, config, data, seed=0)
     for _ in training:
         pass

@@ -97,7 +97,7 @@ def main() -> None:
     os.environ["TZ"] = "UTC"
     torch.set_num_threads(1)
     folder = Path(tempfile.mkdtemp(prefix="hpo-overhead-"))
-    settings = Settings(home=folder / "home", storage=None, password_file=None, data=None)
+    settings = Settings(home=folder / "home")
     url = start_embedded(folder / "data")
     storage = open_storage(url, settings)
     file = study_file(**STUDY)

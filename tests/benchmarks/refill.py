@@ -66,7 +66,7 @@ def main() -> None:
     torch.set_num_threads(1)
     stacks.ALONE, stacks.ALONE_SHARE = 0, 0
     folder = Path(tempfile.mkdtemp(prefix="hpo-refill-"))
-    settings = Settings(home=folder / "home", storage=None, password_file=None, data=None)
+    settings = Settings(home=folder / "home")
     url = start_embedded(folder / "data")
     seconds("warm", 1, given, url, settings)
     results = Results("refill", given.out)

@@ -19,17 +19,16 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import torch
+from fixed import config_of
 from support import inputs_of, study_file
 
 from autoencoder_hpo.claims import Claimed, claim
-from autoencoder_hpo.config import TrialConfig
 from autoencoder_hpo.inputs import describe
 from autoencoder_hpo.ledger import create_study
 from autoencoder_hpo.postgres import start_embedded
 from autoencoder_hpo.reports import Reporter
 from autoencoder_hpo.search import Judge, is_rung, with_search
 from autoencoder_hpo.settings import Settings
-from autoencoder_hpo.space import FixedSuggester, fill
 from autoencoder_hpo.storage import open_storage
 from autoencoder_hpo.training.folds import build_training
 
@@ -50,7 +49,7 @@ def main() -> None:
     os.environ["TZ"] = "UTC"
     torch.set_num_threads(1)
     folder = Path(tempfile.mkdtemp(prefix="hpo-reporting-"))
-    settings = Settings(home=folder / "home", storage=None, password_file=None, data=None)
+    settings = Settings(home=folder / "home")
     storage = open_storage(start_embedded(folder / "data"), settings)
     file = study_file(**STUDY)
     inputs = inputs_of(file, settings)
@@ -58,7 +57,7 @@ def main() -> None:
     claimed = claim(opened, "benchmark")
     assert isinstance(claimed, Claimed)
     opened.trials()
-    config = TrialConfig.model_validate(fill(opened.study.trial, FixedSuggester({})).config)
+    config = config_of(file)
     training = build_training(opened.study.task, config, inputs.prepared, seed=0)
     rung, judge, epochs = is_rung(opened.study), Judge(opened, claimed.number), iter(training)
 

@@ -69,7 +69,7 @@ def main() -> None:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     os.environ["TZ"] = "UTC"
     folder = Path(tempfile.mkdtemp(prefix="hpo-scaling-"))
-    settings = Settings(home=folder / "home", storage=None, password_file=None, data=None)
+    settings = Settings(home=folder / "home")
     url = start_embedded(folder / "data")
     results = Results("scaling", given.out)
     efficiencies: dict[int, list[float]] = {workers: [] for workers in given.workers[1:]}

@@ -23,25 +23,21 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import optuna
 import yaml
+from fixed import TRAIN, VALIDATION, task_like_plain
 from optuna.trial import TrialState
-from plain import SIGMA, fashion_mnist
+from plain import fashion_mnist
 from results import Results, parser, spread
 
 from autoencoder_hpo.postgres import start_embedded
 
 HERE = Path(__file__).parent
-TRAIN, VALIDATION = 4096, 512
 
 
 def study(name: str, trials: int, epochs: int, seed: int) -> dict[str, Any]:
     """The space of plain_search.py."""
     return {
         "name": name,
-        "task": {
-            "data": {"dataset": "fashion_mnist", "train": TRAIN, "validation": VALIDATION},
-            "corruption": {"kind": "gaussian", "sigma": SIGMA},
-            "epochs": epochs,
-        },
+        "task": task_like_plain(epochs),
         "search": {
             "sampler": {"kind": "tpe"},
             "pruner": {"kind": "median"},

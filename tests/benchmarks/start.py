@@ -63,7 +63,7 @@ def main() -> None:
     given = options.parse_args()
     os.environ["TZ"] = "UTC"
     folder = Path(tempfile.mkdtemp(prefix="hpo-start-"))
-    settings = Settings(home=folder / "home", storage=None, password_file=None, data=None)
+    settings = Settings(home=folder / "home")
     url = start_embedded(folder / "data")
     storage = open_storage(url, settings)
     file = study_file(**STUDY)

@@ -16,14 +16,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import torch
+from fixed import TRAIN, config_of, images_of, task_like_plain
 from results import Results, parser, spread
 from support import study_file
-from throughput import MODELS, TRAIN, VALIDATION
+from throughput import MODELS
 
-from autoencoder_hpo.config import TrialConfig
-from autoencoder_hpo.inputs import load_inputs
-from autoencoder_hpo.settings import Settings
-from autoencoder_hpo.space import FixedSuggester, fill
 from autoencoder_hpo.training.folds import build_training
 from autoencoder_hpo.training.precision import choose_precision
 from autoencoder_hpo.training.steps import drive
@@ -34,19 +31,11 @@ def main() -> None:
     options.add_argument("--pairs", type=int, default=5)
     given = options.parse_args()
     folder, device = Path(tempfile.mkdtemp(prefix="hpo-threads-")), torch.device("cpu")
-    settings = Settings(home=folder, storage=None, password_file=None, data=None)
     results = Results("threads", given.out)
     efficiencies = []
     for name, model in MODELS.items():
-        file = study_file(
-            task={
-                "data": {"dataset": "fashion_mnist", "train": TRAIN, "validation": VALIDATION},
-                "epochs": 1000,
-            },
-            trial={"batch_size": 128, "model": model},
-        )
-        data = load_inputs(file, settings, device).prepared
-        config = TrialConfig.model_validate(fill(file.study.trial, FixedSuggester({})).config)
+        file = study_file(task=task_like_plain(), trial={"batch_size": 128, "model": model})
+        data, config = images_of(file, device, folder), config_of(file)
         training = build_training(
             file.study.task, config, data, seed=0, precision=choose_precision(device)
         )

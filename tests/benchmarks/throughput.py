@@ -19,14 +19,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import torch
-from plain import SIGMA, PlainTraining, best_worker_count, fashion_mnist
+from fixed import TRAIN, VALIDATION, config_of, images_of, task_like_plain
+from plain import PlainTraining, best_worker_count, fashion_mnist
 from results import Results, Row, parser
 from support import study_file
 
-from autoencoder_hpo.config import TrialConfig
-from autoencoder_hpo.inputs import load_inputs
-from autoencoder_hpo.settings import Settings
-from autoencoder_hpo.space import FixedSuggester, fill
 from autoencoder_hpo.training.folds import build_training
 from autoencoder_hpo.training.precision import choose_precision
 from autoencoder_hpo.training.steps import drive
@@ -38,23 +35,16 @@ MODELS: dict[str, dict[str, Any]] = {
     "unet": {"kind": "unet", "depth": 2, "channels": 16},
 }
 BATCHES = (32, 128, 512)
-TRAIN, VALIDATION = 4096, 512
 
 
 def measure(name: str, batch: int, pairs: int, device: torch.device, folder: Path) -> Row:
     file = study_file(
-        task={
-            "data": {"dataset": "fashion_mnist", "train": TRAIN, "validation": VALIDATION},
-            "corruption": {"kind": "gaussian", "sigma": SIGMA},
-            "epochs": 1000,
-        },
+        task=task_like_plain(),
         trial={"batch_size": batch, "model": MODELS[name], "optimizer": {"kind": "adam"}},
     )
-    settings = Settings(home=folder / "home", storage=None, password_file=None, data=None)
-    inputs = load_inputs(file, settings, device)
-    config = TrialConfig.model_validate(fill(file.study.trial, FixedSuggester({})).config)
+    prepared, config = images_of(file, device, folder / "home"), config_of(file)
     ours = build_training(
-        file.study.task, config, inputs.prepared, seed=0, precision=choose_precision(device)
+        file.study.task, config, prepared, seed=0, precision=choose_precision(device)
     )
     images = fashion_mnist(folder / "plain")
     workers = best_worker_count(config, images, device)
