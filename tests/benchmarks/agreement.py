@@ -18,8 +18,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import torch
-from fixed import TRAIN, VALIDATION, config_of, images_of, task_like_plain
-from plain import PlainTraining
+from fixed import config_of, images_of
+from plain import TRAIN, VALIDATION, PlainTraining, task_of_plain
 from results import Results, parser, spread
 from support import study_file
 from torch.utils.data import TensorDataset
@@ -65,7 +65,7 @@ def main() -> None:
     home = Path(tempfile.mkdtemp(prefix="hpo-agreement-"))
     prepared: Sequence[Prepared] = ()
     for name, settings in SETTINGS.items():
-        file = study_file(task=task_like_plain(given.epochs), trial=settings)
+        file = study_file(task=task_of_plain(given.epochs), trial=settings)
         config = config_of(file)
         prepared = prepared or images_of(file, device, home)
         plain = [_plain(config, prepared[0], given.epochs, seed) for seed in range(given.seeds)]

@@ -23,8 +23,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import torch
-from fixed import config_of, images_of, task_like_plain
-from plain import PlainTraining, best_worker_count, fashion_mnist
+from fixed import config_of, images_of
+from plain import PlainTraining, best_worker_count, fashion_mnist, task_of_plain
 from results import Results, Row, parser
 from support import study_file
 from throughput import MODELS
@@ -155,7 +155,7 @@ def sides(most: int, device: torch.device) -> list[tuple[str, Take, int]]:
 
 def study(model: dict[str, Any], given: Any) -> StudyFile:
     return study_file(
-        task=task_like_plain(train=given.train, validation=given.validation),
+        task=task_of_plain(train=given.train, validation=given.validation),
         trial={"batch_size": given.batch, "model": model, "optimizer": {"kind": "adam"}},
     )
 

@@ -22,6 +22,18 @@ from autoencoder_hpo.data.torchvision_sets import DEBIAN
 from autoencoder_hpo.models import build_model
 
 SIGMA = 0.2
+TRAIN, VALIDATION = 4096, 512
+
+
+def task_of_plain(
+    epochs: int = 1000, train: int = TRAIN, validation: int = VALIDATION
+) -> dict[str, Any]:
+    """What it learns, in the words of our study files."""
+    return {
+        "data": {"dataset": "fashion_mnist", "train": train, "validation": validation},
+        "corruption": {"kind": "gaussian", "sigma": SIGMA},
+        "epochs": epochs,
+    }
 
 
 def fashion_mnist(folder: Path) -> FashionMNIST:

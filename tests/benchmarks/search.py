@@ -23,9 +23,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import optuna
 import yaml
-from fixed import TRAIN, VALIDATION, task_like_plain
 from optuna.trial import TrialState
-from plain import fashion_mnist
+from plain import TRAIN, VALIDATION, fashion_mnist, task_of_plain
 from results import Results, parser, spread
 
 from autoencoder_hpo.postgres import start_embedded
@@ -37,7 +36,7 @@ def study(name: str, trials: int, epochs: int, seed: int) -> dict[str, Any]:
     """The space of plain_search.py."""
     return {
         "name": name,
-        "task": task_like_plain(epochs),
+        "task": task_of_plain(epochs),
         "search": {
             "sampler": {"kind": "tpe"},
             "pruner": {"kind": "median"},

@@ -16,7 +16,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import torch
-from fixed import TRAIN, config_of, images_of, task_like_plain
+from fixed import config_of, images_of
+from plain import TRAIN, task_of_plain
 from results import Results, parser, spread
 from support import study_file
 from throughput import MODELS
@@ -34,7 +35,7 @@ def main() -> None:
     results = Results("threads", given.out)
     efficiencies = []
     for name, model in MODELS.items():
-        file = study_file(task=task_like_plain(), trial={"batch_size": 128, "model": model})
+        file = study_file(task=task_of_plain(), trial={"batch_size": 128, "model": model})
         data, config = images_of(file, device, folder), config_of(file)
         training = build_training(
             file.study.task, config, data, seed=0, precision=choose_precision(device)

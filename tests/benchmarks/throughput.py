@@ -19,8 +19,15 @@ sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import torch
-from fixed import TRAIN, VALIDATION, config_of, images_of, task_like_plain
-from plain import PlainTraining, best_worker_count, fashion_mnist
+from fixed import config_of, images_of
+from plain import (
+    TRAIN,
+    VALIDATION,
+    PlainTraining,
+    best_worker_count,
+    fashion_mnist,
+    task_of_plain,
+)
 from results import Results, Row, parser
 from support import study_file
 
@@ -39,7 +46,7 @@ BATCHES = (32, 128, 512)
 
 def measure(name: str, batch: int, pairs: int, device: torch.device, folder: Path) -> Row:
     file = study_file(
-        task=task_like_plain(),
+        task=task_of_plain(),
         trial={"batch_size": batch, "model": MODELS[name], "optimizer": {"kind": "adam"}},
     )
     prepared, config = images_of(file, device, folder / "home"), config_of(file)
