@@ -7,6 +7,7 @@ or waits for something else has none.
 
 import hashlib
 import random
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -45,20 +46,42 @@ class Pool(QueuePool):
     """Connections that are kept for a next statement, until `dispose`.
 
     One that another thread uses meanwhile is closed when it comes back; in SQLAlchemy's own pool
-    it would stay open until the garbage collector finds it.
+    it would stay open until the garbage collector finds it. As long as a thread waits for one, it
+    is left to that thread, which would else wait for the pool's whole time limit.
     """
 
-    _disposed = False
     _sqla_logger_namespace = "sqlalchemy.pool.Pool"  # else it would speak as one of our modules
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._disposed = False
+        self._asking = 0
+        self._closing = threading.Lock()
 
     def dispose(self) -> None:
         self._disposed = True
-        super().dispose()
+        self._close_unused()
+
+    def _close_unused(self) -> None:
+        with self._closing:
+            if not self._asking:
+                super().dispose()
+
+    def _do_get(self) -> ConnectionPoolEntry:
+        with self._closing:
+            self._asking += 1
+        try:
+            return super()._do_get()
+        finally:
+            with self._closing:
+                self._asking -= 1
+            if self._disposed:
+                self._close_unused()
 
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
         super()._do_return_conn(record)
         if self._disposed:
-            super().dispose()
+            self._close_unused()
 
 
 def engine_args(url: URL) -> dict[str, Any]:

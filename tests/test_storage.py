@@ -29,6 +29,11 @@ from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.storage import open_storage
 open_storage(sys.argv[1], Settings(Path("/nowhere"), None, None, None))
 """
+OTHERS = (
+    "select count(*) from pg_stat_activity where datname = current_database() "
+    "and pid <> pg_backend_pid() and backend_type = 'client backend'"  # no autovacuum
+)
+"""How many connections there are beside the one that asks."""
 
 
 def test_six_processes_open_an_empty_database_at_once(database: str) -> None:
@@ -81,6 +86,25 @@ def test_a_connection_that_is_in_use_while_others_close_is_closed_when_it_comes_
         until(lambda: storage.rows(there, pid=pid)[0][0] == 0)
     finally:
         gc.enable()
+
+
+def test_who_waits_for_a_connection_while_others_close_gets_one_that_comes_back(
+    storage: Storage,
+) -> None:
+    """It would be closed under its eyes, and the pool's half a minute be waited to the end."""
+    engine = storage.engine
+    for _ in range(5):  # whether the waiting thread or the closing one is faster is luck
+        storage.rest()
+        used = [engine.connect() for _ in range(4)]
+        waiting = threading.Thread(target=lambda: engine.connect().close())
+        waiting.start()
+        time.sleep(0.3)
+        storage.rest()
+        for connection in used:
+            connection.close()
+        waiting.join(timeout=10)
+        assert not waiting.is_alive()
+    until(lambda: storage.rows(OTHERS)[0][0] == 0)
 
 
 def test_a_dropped_connection_is_replaced(storage: Storage) -> None:
@@ -246,18 +270,14 @@ def test_a_storage_that_rests_holds_no_connection(
     database: str, settings: Settings, storage: Storage
 ) -> None:
     """R17."""
-    sql = (
-        "select count(*) from pg_stat_activity where datname = current_database() "
-        "and pid <> pg_backend_pid() and backend_type = 'client backend'"  # no autovacuum
-    )
-    before = storage.rows(sql)
+    before = storage.rows(OTHERS)
     own = open_storage(database, settings)
     own.optuna.get_all_studies()
     own.now()
-    assert storage.rows(sql) != before
+    assert storage.rows(OTHERS) != before
     own.rest()
     time.sleep(0.2)
-    assert storage.rows(sql) == before
+    assert storage.rows(OTHERS) == before
 
 
 def test_who_finds_no_room_for_a_connection_waits_for_it(
