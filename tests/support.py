@@ -14,9 +14,11 @@ import torch
 import yaml
 
 from autoencoder_hpo.claims import Claimed
+from autoencoder_hpo.config import TrialConfig
 from autoencoder_hpo.inputs import Inputs, load_inputs
 from autoencoder_hpo.ledger import OpenStudy
 from autoencoder_hpo.settings import Settings
+from autoencoder_hpo.space import FixedSuggester, fill
 from autoencoder_hpo.study import StudyFile, parse_study
 from autoencoder_hpo.training.prepared import Prepared
 
@@ -74,8 +76,16 @@ def study_file(**changes: Any) -> StudyFile:
     return parse_study(study_text(**changes), where="tiny.yaml", base="/")
 
 
-def inputs_of(file: StudyFile, settings: Settings) -> Inputs:
-    return load_inputs(file, settings, torch.device("cpu"))
+CPU = torch.device("cpu")
+
+
+def inputs_of(file: StudyFile, settings: Settings, device: torch.device = CPU) -> Inputs:
+    return load_inputs(file, settings, device)
+
+
+def config_of(file: StudyFile) -> TrialConfig:
+    """The trial of a study in which nothing is searched."""
+    return TrialConfig.model_validate(fill(file.study.trial, FixedSuggester({})).config)
 
 
 class Cli:

@@ -18,13 +18,13 @@ sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import torch
-from fixed import config_of, images_of
 from plain import TRAIN, VALIDATION, PlainTraining, task_of_plain
 from results import Results, parser, spread
-from support import study_file
+from support import config_of, inputs_of, study_file
 from torch.utils.data import TensorDataset
 
 from autoencoder_hpo.config import Task, TrialConfig
+from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.training.folds import build_training
 from autoencoder_hpo.training.precision import Precision, choose_precision
 from autoencoder_hpo.training.prepared import Prepared
@@ -62,12 +62,12 @@ def main() -> None:
         formats.append("bfloat16")
     results = Results("agreement", given.out)
     ratios: dict[str, list[float]] = {precision: [] for precision in formats}
-    home = Path(tempfile.mkdtemp(prefix="hpo-agreement-"))
-    prepared: Sequence[Prepared] = ()
+    task = task_of_plain(given.epochs)
+    home = Settings(home=Path(tempfile.mkdtemp(prefix="hpo-agreement-")))
+    prepared = inputs_of(study_file(task=task), home, device).prepared
     for name, settings in SETTINGS.items():
-        file = study_file(task=task_of_plain(given.epochs), trial=settings)
+        file = study_file(task=task, trial=settings)
         config = config_of(file)
-        prepared = prepared or images_of(file, device, home)
         plain = [_plain(config, prepared[0], given.epochs, seed) for seed in range(given.seeds)]
         row = {"model": name, "plain": spread(plain, 5)}
         for precision in formats:

@@ -23,16 +23,16 @@ sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import torch
-from fixed import config_of, images_of
 from plain import PlainTraining, best_worker_count, fashion_mnist, task_of_plain
 from results import Results, Row, parser
-from support import study_file
+from support import config_of, inputs_of, study_file
 from throughput import MODELS
 from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from autoencoder_hpo.config import TrialConfig
+from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.study import StudyFile
 from autoencoder_hpo.training.graphed import GraphedSteps
 from autoencoder_hpo.training.loop import Training
@@ -100,7 +100,8 @@ def measure(
     name: str, given: Any, device: torch.device, folder: Path, speed: tuple[float, float]
 ) -> Iterator[Row]:
     file = study(MODELS[name], given)
-    data, config = images_of(file, device, folder / "home")[0], config_of(file)
+    data = inputs_of(file, Settings(home=folder / "home"), device).prepared[0]
+    config = config_of(file)
     images = fashion_mnist(folder / "plain")
     loaders = best_worker_count(config, images, device)
     peer = PlainTraining(

@@ -32,9 +32,9 @@ STATES = 4
 def train(model: dict[str, Any], folder: Path) -> dict[str, Any]:
     """In a process of its own: the peak is that of its whole life."""
     import torch
-    from fixed import config_of, images_of
-    from support import study_file
+    from support import config_of, inputs_of, study_file
 
+    from autoencoder_hpo.settings import Settings
     from autoencoder_hpo.training.folds import build_training
 
     torch.set_num_threads(1)
@@ -46,7 +46,7 @@ def train(model: dict[str, Any], folder: Path) -> dict[str, Any]:
         },
         trial={"batch_size": 128, "model": model, "optimizer": {"kind": "adam"}},
     )
-    data, config = images_of(file, torch.device("cpu"), folder / "home"), config_of(file)
+    data, config = inputs_of(file, Settings(home=folder / "home")).prepared, config_of(file)
     training = build_training(file.study.task, config, data, seed=0)
     for _ in training:
         pass

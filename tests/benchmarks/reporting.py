@@ -19,8 +19,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import torch
-from fixed import config_of
-from support import inputs_of, study_file
+from support import config_of, inputs_of, study_file
 
 from autoencoder_hpo.claims import Claimed, claim
 from autoencoder_hpo.inputs import describe

@@ -16,12 +16,12 @@ sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import torch
-from fixed import config_of, images_of
 from plain import TRAIN, task_of_plain
 from results import Results, parser, spread
-from support import study_file
+from support import config_of, inputs_of, study_file
 from throughput import MODELS
 
+from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.training.folds import build_training
 from autoencoder_hpo.training.precision import choose_precision
 from autoencoder_hpo.training.steps import drive
@@ -36,7 +36,7 @@ def main() -> None:
     efficiencies = []
     for name, model in MODELS.items():
         file = study_file(task=task_of_plain(), trial={"batch_size": 128, "model": model})
-        data, config = images_of(file, device, folder), config_of(file)
+        data, config = inputs_of(file, Settings(home=folder)).prepared, config_of(file)
         training = build_training(
             file.study.task, config, data, seed=0, precision=choose_precision(device)
         )

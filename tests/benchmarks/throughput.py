@@ -19,7 +19,6 @@ sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import torch
-from fixed import config_of, images_of
 from plain import (
     TRAIN,
     VALIDATION,
@@ -29,8 +28,9 @@ from plain import (
     task_of_plain,
 )
 from results import Results, Row, parser
-from support import study_file
+from support import config_of, inputs_of, study_file
 
+from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.training.folds import build_training
 from autoencoder_hpo.training.precision import choose_precision
 from autoencoder_hpo.training.steps import drive
@@ -49,7 +49,10 @@ def measure(name: str, batch: int, pairs: int, device: torch.device, folder: Pat
         task=task_of_plain(),
         trial={"batch_size": batch, "model": MODELS[name], "optimizer": {"kind": "adam"}},
     )
-    prepared, config = images_of(file, device, folder / "home"), config_of(file)
+    prepared, config = (
+        inputs_of(file, Settings(home=folder / "home"), device).prepared,
+        config_of(file),
+    )
     ours = build_training(
         file.study.task, config, prepared, seed=0, precision=choose_precision(device)
     )
