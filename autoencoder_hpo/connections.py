@@ -67,16 +67,25 @@ class Pool(QueuePool):
             if not self._asking:
                 super().dispose()
 
-    def _do_get(self) -> ConnectionPoolEntry:
+    def _ask(self, threads: int) -> None:
         with self._closing:
-            self._asking += 1
+            self._asking += threads
+
+    def _do_get(self) -> ConnectionPoolEntry:
+        self._ask(1)
         try:
             return super()._do_get()
         finally:
-            with self._closing:
-                self._asking -= 1
+            self._ask(-1)
             if self._disposed:
                 self._close_unused()
+
+    def _create_connection(self) -> ConnectionPoolEntry:
+        self._ask(-1)  # whoever opens one, which may take `ROOM_S`, waits for none of the others
+        try:
+            return super()._create_connection()
+        finally:
+            self._ask(1)
 
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
         super()._do_return_conn(record)

@@ -107,6 +107,32 @@ def test_who_waits_for_a_connection_while_others_close_gets_one_that_comes_back(
     until(lambda: storage.rows(OTHERS)[0][0] == 0)
 
 
+def test_unused_connections_are_closed_while_another_waits_for_room_on_the_server(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are what it may be waiting for (R17)."""
+    engine = storage.engine
+    storage.rest()
+    used = engine.connect()
+    pid = used.execute(sqlalchemy.text("select pg_backend_pid()")).scalar()
+    monkeypatch.setattr(connections, "CONNECTIONS", 0)
+    opening = threading.Thread(target=lambda: engine.connect().close())
+    opening.start()
+    observer = sqlalchemy.create_engine(engine.url)
+    try:
+        time.sleep(0.3)
+        storage.rest()
+        used.close()
+        with observer.connect() as connection:
+            there = sqlalchemy.text("select count(*) from pg_stat_activity where pid = :pid")
+            until(lambda: connection.execute(there, {"pid": pid}).scalar_one() == 0, seconds=10)
+            assert opening.is_alive()
+    finally:
+        monkeypatch.undo()
+        opening.join()
+        observer.dispose()
+
+
 def test_a_dropped_connection_is_replaced(storage: Storage) -> None:
     """R6: without the ping, the next statement fails."""
     storage.now()
