@@ -55,7 +55,7 @@ class Pool(QueuePool):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._disposed = False
-        self._asking = 0
+        self._asking: set[int] = set()  # threads
         self._closing = threading.Lock()
 
     def dispose(self) -> None:
@@ -67,25 +67,22 @@ class Pool(QueuePool):
             if not self._asking:
                 super().dispose()
 
-    def _ask(self, threads: int) -> None:
-        with self._closing:
-            self._asking += threads
-
-    def _do_get(self) -> ConnectionPoolEntry:
-        self._ask(1)
+    def _do_get(self) -> ConnectionPoolEntry:  # which calls itself where another thread was faster
+        self._asks(True)
         try:
             return super()._do_get()
         finally:
-            self._ask(-1)
+            self._asks(False)
             if self._disposed:
                 self._close_unused()
 
     def _create_connection(self) -> ConnectionPoolEntry:
-        self._ask(-1)  # whoever opens one, which may take `ROOM_S`, waits for none of the others
-        try:
-            return super()._create_connection()
-        finally:
-            self._ask(1)
+        self._asks(False)  # who opens one, which may take `ROOM_S`, waits for none of the others
+        return super()._create_connection()
+
+    def _asks(self, asks: bool) -> None:
+        with self._closing:
+            (self._asking.add if asks else self._asking.discard)(threading.get_ident())
 
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
         super()._do_return_conn(record)
