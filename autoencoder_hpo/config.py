@@ -6,6 +6,7 @@ these two and never see an Optuna trial.
 """
 
 import difflib
+from abc import abstractmethod
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -126,11 +127,20 @@ class CorruptionBase(Strict):
     clip: bool = True
     """Clip corrupted pixels to [0, 1], as a sensor does."""
 
+    @property
+    @abstractmethod
+    def words(self) -> str:
+        """What noise it is, and how much, as a person would say it."""
+
 
 class NoCorruption(CorruptionBase):
     """Leave images as they are: a clean autoencoder."""
 
     kind: Literal["none"]
+
+    @property
+    def words(self) -> str:
+        return "none"
 
 
 class GaussianNoise(CorruptionBase):
@@ -140,6 +150,10 @@ class GaussianNoise(CorruptionBase):
     sigma: float = Field(gt=0, le=10)
     """Standard deviation, for images in [0, 1]."""
 
+    @property
+    def words(self) -> str:
+        return f"Gaussian, sigma {self.sigma:g}"
+
 
 class SaltAndPepper(CorruptionBase):
     """Pixels set to 0 or 1, half each."""
@@ -147,6 +161,10 @@ class SaltAndPepper(CorruptionBase):
     kind: Literal["salt_and_pepper"]
     fraction: float = Field(gt=0, le=1)
     """Share of the pixels that are replaced."""
+
+    @property
+    def words(self) -> str:
+        return f"salt and pepper, {self.fraction:.0%} of the pixels"
 
 
 class Masking(CorruptionBase):
@@ -156,6 +174,10 @@ class Masking(CorruptionBase):
     fraction: float = Field(gt=0, lt=1)
     """Share of the pixels that are erased."""
 
+    @property
+    def words(self) -> str:
+        return f"masking, {self.fraction:.0%} of the pixels"
+
 
 class Speckle(CorruptionBase):
     """Multiplicative: x·(1 + sigma·n), with n standard normal."""
@@ -164,6 +186,10 @@ class Speckle(CorruptionBase):
     sigma: float = Field(gt=0, le=10)
     """Standard deviation of the factor."""
 
+    @property
+    def words(self) -> str:
+        return f"speckle, sigma {self.sigma:g}"
+
 
 class PoissonNoise(CorruptionBase):
     """Photon counting: Poisson(x·peak) / peak."""
@@ -171,6 +197,10 @@ class PoissonNoise(CorruptionBase):
     kind: Literal["poisson"]
     peak: float = Field(gt=0, le=1e6)
     """Photons that a pixel of value 1.0 receives on average."""
+
+    @property
+    def words(self) -> str:
+        return f"Poisson, {self.peak:g} photons at white"
 
 
 Corruption = Annotated[

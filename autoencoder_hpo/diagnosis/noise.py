@@ -32,16 +32,16 @@ def noise_mismatch(case: Case, facts: Facts) -> Finding | None:
     if _excels(case, facts):
         return None
     if own.kind != wanted.kind:
-        seen = f"It was trained with {_named(own)}; the noise to remove is {_named(wanted)}."
+        seen = f"Its training noise is {own.words}; that to remove is {wanted.words}."
     else:
         times = strength(own) / strength(wanted)
         often = f"{times:.2g} times as strong as" if times > 1 else f"only {times:.2g} times"
-        seen = f"Its training noise, {_named(own)}, is {often} that to remove, {_named(wanted)}."
+        seen = f"Its training noise ({own.words}) is {often} that to remove ({wanted.words})."
     remedy = "Train with the noise of the task: leave trial.corruption out, or set it so."
     return case.found(
         "noise-mismatch", seen, "likely", remedy,
         line("trial.corruption", wanted.model_dump(exclude_defaults=True)),
-        trained_with=_named(own), task=_named(wanted),
+        trained_with=own.words, task=wanted.words,
     )  # fmt: skip
 
 
@@ -82,20 +82,3 @@ def _excels(case: Case, facts: Facts) -> bool:
 
 def _config(stored: object) -> TrialConfig:
     return TrialConfig.model_validate(stored)
-
-
-def _named(corruption: Corruption) -> str:
-    """`gaussian noise of sigma 0.2`."""
-    match corruption:
-        case NoCorruption():
-            return "no noise"
-        case GaussianNoise() | Speckle():
-            return f"{corruption.kind} noise of sigma {corruption.sigma:g}"
-        case SaltAndPepper():
-            return f"salt and pepper in {corruption.fraction:.0%} of the pixels"
-        case Masking():
-            return f"masking of {corruption.fraction:.0%} of the pixels"
-        case PoissonNoise():
-            return f"poisson noise of peak {corruption.peak:g}"
-        case _:
-            assert_never(corruption)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from autoencoder_hpo.config import FolderData, PairsData, Task
 from autoencoder_hpo.finalize.plan import Plan
 from autoencoder_hpo.finalize.results import Contest, Examined, Finalized, Row
-from autoencoder_hpo.finalize.wording import interval, noise_words, signed_interval
+from autoencoder_hpo.finalize.wording import interval, signed_interval
 from autoencoder_hpo.notes import table
 
 WORST = 5
@@ -52,9 +52,10 @@ def _images(result: Finalized, task: Task, shape: Sequence[int]) -> str:
     channels, height, width = shape
     winner = result.winner
     clipped = ", clipped to [0, 1]" if task.corruption and task.corruption.clip else ""
+    noise = task.corruption.words if task.corruption else "as the noisy images have it"
     lines = [
         f"- data set: {task.data.dataset}; {_size(channels, height, width)}, pixels in [0, 1]",
-        f"- noise: {noise_words(task.corruption)}{clipped}",
+        f"- noise: {noise}{clipped}",
         f"- trained on {winner.train_images:,} images (the search used {winner.searched_on:,}); "
         f"{result.contest.images:,} others chose the epoch and the winner, and "
         f"{result.tested.images:,} were kept for the one test",
@@ -153,7 +154,7 @@ def _groups(tested: Examined) -> list[str]:
 
 
 def _strengths(tested: Examined, task: Task) -> list[str]:
-    if not tested.strengths:
+    if not tested.strengths or task.corruption is None:
         return []
     rows = [
         (each.noise, f"{each.noisy_psnr:.2f}", f"{each.psnr:.2f}", f"{each.gain:+.2f}")
@@ -161,8 +162,7 @@ def _strengths(tested: Examined, task: Task) -> list[str]:
     ]
     return [
         "## Other strengths of the noise",
-        f"It was trained for one: {noise_words(task.corruption)}. On the same test images with "
-        "others:",
+        f"It was trained for one: {task.corruption.words}. On the same test images with others:",
         table(("noise", "noisy input", "restored", "gain"), rows),
     ]
 

@@ -21,7 +21,6 @@ from autoencoder_hpo.config import (
 )
 from autoencoder_hpo.finalize.images import HeldOutImages, held_out_noise, is_corrupted
 from autoencoder_hpo.finalize.results import Examined, Group, Row, Strength
-from autoencoder_hpo.finalize.wording import noise_words
 from autoencoder_hpo.seeds import seed_for
 from autoencoder_hpo.training.metrics import mse_per_image, psnr, ssim
 from autoencoder_hpo.training.prepared import CHUNK
@@ -188,7 +187,7 @@ def _strengths(restore: Restore, test: HeldOutImages, task: Task) -> tuple[Stren
         noisy = held_out_noise(test.clean, task, corruption, str(factor))
         before = float(psnr(mse_per_image(noisy, test.clean)).mean())
         after = float(psnr(mse_per_image(restore(noisy), test.clean)).mean())
-        found.append(Strength(noise_words(corruption), after, before, after - before))
+        found.append(Strength(corruption.words, after, before, after - before))
     return tuple(found)
 
 

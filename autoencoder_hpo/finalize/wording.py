@@ -1,39 +1,7 @@
 """What a finalize found, in words."""
 
-from typing import assert_never
-
 from autoencoder_hpo.comparison import Estimate
-from autoencoder_hpo.config import (
-    Corruption,
-    GaussianNoise,
-    Masking,
-    NoCorruption,
-    PoissonNoise,
-    SaltAndPepper,
-    Speckle,
-)
 from autoencoder_hpo.finalize.results import Contest, Examined, Row, Winner
-
-
-def noise_words(corruption: Corruption | None) -> str:
-    """The noise as a person would say it, without clipping."""
-    match corruption:
-        case None:
-            return "as the noisy images have it"
-        case NoCorruption():
-            return "none"
-        case GaussianNoise(sigma=sigma):
-            return f"Gaussian, sigma {sigma:g}"
-        case SaltAndPepper(fraction=share):
-            return f"salt and pepper, {share:.0%} of the pixels"
-        case Masking(fraction=share):
-            return f"masking, {share:.0%} of the pixels"
-        case Speckle(sigma=sigma):
-            return f"speckle, sigma {sigma:g}"
-        case PoissonNoise(peak=peak):
-            return f"Poisson, {peak:g} photons at white"
-        case _:
-            assert_never(corruption)
 
 
 def interval(estimate: Estimate) -> str:

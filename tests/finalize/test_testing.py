@@ -19,7 +19,7 @@ from autoencoder_hpo.finalize.testing import (
     scaled,
     spread_of,
 )
-from autoencoder_hpo.finalize.wording import best_baseline, noise_words, warnings
+from autoencoder_hpo.finalize.wording import best_baseline, warnings
 
 IMAGES = 60
 CONTEST = Contest(Verdict(0, 0, (), "planted"), {}, (), 10)
@@ -168,7 +168,7 @@ def test_noise_of_twice_the_strength(
     stronger = scaled(corruption, 2.0)
     assert stronger is not None
     assert stronger.model_dump() == {**corruption.model_dump(), **twice}
-    assert noise_words(stronger) == words
+    assert stronger.words == words
 
 
 def test_one_file_is_no_proof() -> None:
