@@ -32,11 +32,11 @@ class StudyError(AutoencoderHpoError):
     def __init__(self, where: object, problems: Sequence[str | tuple[int, str]]) -> None:
         self.where = str(where)
         placed = [(None, item) if isinstance(item, str) else item for item in problems]
-        self.problems = [text for _, text in placed]
+        self.problems = [" ".join(text.splitlines()) for _, text in placed]
         super().__init__(
             "\n".join(
                 f"{where}: {text}" if line is None else f"{where}:{line}: {text}"
-                for line, text in placed
+                for (line, _), text in zip(placed, self.problems, strict=True)
             )
         )
 

@@ -707,6 +707,16 @@ def mutated(draw: st.DrawFn) -> str:
     return "\n".join(lines)
 
 
+@pytest.mark.parametrize("separator", [r"\u2028", r"\u2029", r"\x85", r"\n"])
+@pytest.mark.parametrize("before", ["data: {", "{kind: mlp, ", "depth: {", "learning_rate: {"])
+def test_an_unknown_key_with_line_breaks_is_said_on_one_line(before: str, separator: str) -> None:
+    with pytest.raises(StudyError) as problem:
+        parse(TINY.replace(before, f'{before}"wid{separator}th": 1, '))
+    said = str(problem.value).splitlines()
+    assert any("wid th" in line for line in said)
+    assert all(line.startswith("F:") for line in said)
+
+
 @settings(max_examples=300, deadline=None)
 @given(mutated())
 def test_no_text_raises_anything_but_a_study_error(text: str) -> None:
