@@ -19,15 +19,19 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import torch
 import yaml
 from optuna.trial import FrozenTrial, TrialState
 from results import Row, fill_in, spread, table
 
+from autoencoder_hpo.baselines.pca import residuals
+from autoencoder_hpo.inputs import load_inputs
 from autoencoder_hpo.ledger import open_study
 from autoencoder_hpo.postgres import start_embedded
 from autoencoder_hpo.provenance import cpu_name, git_state, versions
 from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.storage import open_storage
+from autoencoder_hpo.study import load_study
 
 ROOT = Path(__file__).parent.parent.parent
 STUDIES = ROOT / "studies/literature"
@@ -74,6 +78,17 @@ class Studies:
         settings = Settings(home=self.home)
         return open_study(open_storage(self.url, settings), tree["name"]).trials()
 
+    def linear(self, name: str, most: int) -> list[float]:
+        """MSE that the mean training image leaves of the validation images of a study that ran,
+        and that PCA with 1, 2, … `most` components leaves.
+        """
+        file = load_study(self.folder / f"{name}.yaml")
+        inputs = load_inputs(file, Settings(home=self.home), torch.device("cpu"))
+        images = inputs.prepared[0]
+        train_ND, val_MD = images.train_clean.flatten(1), images.val_clean.flatten(1)
+        mean = (val_MD - train_ND.mean(0)).square().mean()
+        return [float(mean), *residuals(train_ND, val_MD, most).tolist()]
+
 
 def mse(trial: FrozenTrial) -> float:
     return float(trial.user_attrs["scores"]["val_mse"])
@@ -89,18 +104,18 @@ def config(trial: FrozenTrial) -> dict[str, Any]:
 
 
 def bottleneck(studies: Studies, stem: str) -> list[Row]:
-    """Validation MSE by latent size and hidden layers, ours beside the report's."""
+    """Validation MSE by latent size and hidden layers, beside the report's and PCA's."""
     models = {(config(t)["model"]["depth"] + 1, config(t)["model"]["latent"]): mse(t)
               for t in studies.trials(stem)}  # fmt: skip
-    return [
-        {"latent": latent}
-        | {
-            f"{layers} hidden layers, MSE": f"{models[layers, latent]:.4f}"
-            for layers in REPORTED[stem]
-        }
-        | {f"{layers} layers, reported": values[place] for layers, values in REPORTED[stem].items()}
-        for place, latent in enumerate(LATENT)
-    ]
+    linear = studies.linear(f"literature-{stem.replace('_', '-')}", max(LATENT))
+    columns: dict[str, list[Any]] = {"latent": ["0: the mean image", *LATENT]}
+    for layers in REPORTED[stem]:
+        found = [f"{models[layers, latent]:.4f}" for latent in LATENT]
+        columns[f"{layers} hidden layers, MSE"] = ["", *found]
+    columns["PCA"] = [f"{linear[latent]:.4f}" for latent in (0, *LATENT)]
+    for layers, reported in REPORTED[stem].items():
+        columns[f"{layers} layers, reported"] = ["", *reported]
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def regularization(studies: Studies) -> list[Row]:
