@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 from autoencoder_hpo.claims import WORKER
 from autoencoder_hpo.report.contents import Contents
@@ -23,9 +23,16 @@ class Span:
 
 
 def spans(trials: Sequence[FrozenTrial], now: datetime) -> list[Span]:
-    """The trials that began; one that runs lasts until now."""
+    """The trials that began; one that runs lasts until now.
+
+    One that was handed back waits again, and is nobody's.
+    """
     now = now.replace(tzinfo=None)  # Optuna's times have no zone; they are UTC, as `cli` sees to
-    begun = [(t, t.datetime_start) for t in trials if t.datetime_start is not None]
+    begun = [
+        (trial, trial.datetime_start)
+        for trial in trials
+        if trial.datetime_start is not None and trial.state is not TrialState.WAITING
+    ]
     first = min((start for _, start in begun), default=now)
     return [
         Span(

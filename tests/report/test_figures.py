@@ -122,6 +122,12 @@ def test_a_running_trial_lasts_until_now() -> None:
     assert (span.start, span.seconds) == (0.0, 30.0)
 
 
+def test_a_trial_that_was_handed_back_has_no_row() -> None:
+    waiting = trial(3, None, state=TrialState.WAITING)
+    assert waiting.datetime_start is not None
+    assert spans([waiting], datetime(2026, 1, 2, 3, 5)) == []
+
+
 def test_a_study_without_trials_has_no_figures() -> None:
     assert [each for some in figures(contents([])).values() for each in some] == []
     failed = contents([trial(0, None, state=TrialState.FAIL)])
