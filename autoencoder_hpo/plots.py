@@ -9,6 +9,13 @@ TEMPLATE = {
     "margin": {"l": 60, "r": 20, "t": 50, "b": 50},
     "legend": {"orientation": "h", "y": -0.2},
 }
+LOWEST_DB = 0.0
+"""No image in [0, 1] is farther from another; what diverges can be, by hundreds of dB."""
+
+
+def height(psnr: float) -> float:
+    """Where a PSNR stands in a plot: one trial that diverged leaves the others their room."""
+    return round(max(psnr, LOWEST_DB), 3)
 
 
 def history(
@@ -28,7 +35,7 @@ def history(
             "mode": "lines",
             "name": "best so far",
             "x": [r["number"] for r in complete],
-            "y": [_rounded(value) for value in so_far],
+            "y": [height(value) for value in so_far],
             "line": {"shape": "hv"},
         },
     ]
@@ -55,16 +62,21 @@ def sizes(
 def _points(
     name: str, records: Sequence[dict[str, Any]], across: str, *, faint: bool = False
 ) -> dict[str, Any]:
-    shown = [r for r in records if reached(r) is not None and r[across] is not None]
+    known = [(r, reached(r)) for r in records if r[across] is not None]
+    shown = [(r, psnr) for r, psnr in known if psnr is not None]
     return {
         "type": "scatter",
         "mode": "markers",
         "name": name,
-        "x": [r[across] for r in shown],
-        "y": [_rounded(reached(r)) for r in shown],
-        "text": [f"trial {r['number']}" for r in shown],
+        "x": [r[across] for r, _ in shown],
+        "y": [height(psnr) for _, psnr in shown],
+        "text": [_said(r["number"], psnr) for r, psnr in shown],
         "opacity": 0.4 if faint else 1.0,
     }
+
+
+def _said(number: int, psnr: float) -> str:
+    return f"trial {number}" if psnr >= LOWEST_DB else f"trial {number}, {psnr:,.0f} dB"
 
 
 def _figure(
@@ -105,7 +117,3 @@ def _label(name: str, psnr: float) -> dict[str, Any]:
         "text": f"{name} {psnr:.2f} dB",
         "showarrow": False,
     }
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 3)

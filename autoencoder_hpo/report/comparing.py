@@ -117,7 +117,7 @@ def _so_far(contents: Contents, color: str, dash: str) -> Plot:
     best, heights = float("-inf"), []
     for trial in complete:
         best = max(best, psnr(trial))
-        heights.append(round(best, 3))
+        heights.append(best)
     trace = line(contents.name, ([trial.number for trial in complete], heights), color)
     trace["line"] |= {"shape": "hv", "dash": dash}
     return {**trace, "mode": "lines+markers", "marker": {"color": color, "size": 5}}

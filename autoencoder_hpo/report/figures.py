@@ -6,6 +6,8 @@ from typing import Any
 from optuna.trial import FrozenTrial
 
 from autoencoder_hpo import plots
+from autoencoder_hpo.notes import reached
+from autoencoder_hpo.plots import LOWEST_DB, height
 from autoencoder_hpo.report.contents import Contents
 from autoencoder_hpo.report.drawing import (
     COLORS,
@@ -24,6 +26,7 @@ from autoencoder_hpo.report.parallel import parallel
 from autoencoder_hpo.report.parameters import importances, slices
 from autoencoder_hpo.report.timeline import timeline
 
+DIVERGED = f" Below {LOWEST_DB:.0f} dB lies only what diverged; it is drawn at {LOWEST_DB:.0f}."
 FIELD_TRIALS = 200
 """Curves of other trials than the best: more are a grey surface."""
 
@@ -56,6 +59,8 @@ def _history(contents: Contents) -> Figure | None:
         Key("best so far", COLORS[0]),
     ]
     note = "PSNR of each trial's best epoch, in the order of the trials; higher is better."
+    if any((reached(record) or 0) < LOWEST_DB for record in contents.records):
+        note += DIVERGED
     return _leveled("history", "Trials", note, plot, keys)
 
 
@@ -96,14 +101,16 @@ def _curves(contents: Contents) -> Figure | None:
     shown = others[:: -(-len(others) // FIELD_TRIALS) or 1]
     if not best and not shown:
         return None
-    traces = [_joined("other trials", [_curve(trial, "val_psnr") for trial in shown])]
+    traces = [_joined("other trials", [_heights(trial) for trial in shown])]
     traces += [
-        line(f"trial {trial.number}", _curve(trial, "val_psnr"), color)
+        line(f"trial {trial.number}", _heights(trial), color)
         for trial, color in zip(best, COLORS, strict=False)
     ]
     note = f"Validation PSNR after each epoch: the best {len(best)} in color, the others grey."
     if len(shown) < len(others):
         note += f" Of {len(others):,} others, {len(shown)} are shown, evenly spread."
+    if any(min(_curve(trial, "val_psnr")[1]) < LOWEST_DB for trial in [*best, *shown]):
+        note += DIVERGED
     traces = [trace for trace in traces if trace["x"]]
     keys = [Key(trace["name"], trace["line"]["color"]) for trace in traces]
     plot = {"data": traces, "layout": axes("epoch", "dB")}
@@ -122,7 +129,7 @@ def _losses(contents: Contents) -> Figure | None:
         train["line"]["dash"] = "dot"
         traces += [line(f"{name}, validation", _curve(trial, "val_mse"), color), train]
     layout = axes("epoch", "")
-    layout["yaxis"] |= {"type": "log", "dtick": "D2", "exponentformat": "power"}
+    layout["yaxis"] |= {"type": "log", "tickformat": "~g"}
     note = (
         "Training loss (dotted) and validation MSE of the best three. A gap that grows is "
         "overfitting; two high lines that lie close are underfitting."
@@ -139,6 +146,11 @@ def _history_of(trial: FrozenTrial) -> list[dict[str, Any]]:
 def _curve(trial: FrozenTrial, key: str) -> Curve:
     history = _history_of(trial)
     return [epoch["epoch"] for epoch in history], [_short(epoch[key]) for epoch in history]
+
+
+def _heights(trial: FrozenTrial) -> Curve:
+    epochs, decibels = _curve(trial, "val_psnr")
+    return epochs, [height(psnr) for psnr in decibels]
 
 
 def _short(number: float) -> float:

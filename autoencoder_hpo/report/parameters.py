@@ -11,6 +11,7 @@ from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial
 
 from autoencoder_hpo.ledger import DIRECTIONS
+from autoencoder_hpo.plots import height
 from autoencoder_hpo.report.contents import Contents
 from autoencoder_hpo.report.drawing import COLORS, Figure, Plot, axes
 from autoencoder_hpo.report.wording import short_names
@@ -108,8 +109,8 @@ def _across(axis: Plot, values: Sequence[Any]) -> Plot:
 
 
 def psnr(trial: FrozenTrial) -> float:
-    """Of a complete trial, in dB."""
-    return float(trial.user_attrs["val_psnr"])
+    """Of a complete trial, in dB, as it stands in plots."""
+    return height(trial.user_attrs["val_psnr"])
 
 
 def _in_memory(contents: Contents) -> optuna.Study:

@@ -47,6 +47,21 @@ def test_the_history_has_what_is_to_be_beaten_as_lines() -> None:
     assert "title" not in found.plot["layout"]
 
 
+def test_a_trial_that_diverged_leaves_the_others_their_room() -> None:
+    healthy, low = [trial(n, 18.0 + n) for n in range(4)], trial(4, -250.0)
+    pruned = trial(5, -30.5, state=TrialState.PRUNED, epochs=1)
+    given = contents([*healthy, low, pruned])
+    for key in ("history", "sizes", "curves", "slice-0"):
+        ys = [y for trace in figure(given, key).plot["data"] for y in trace["y"] if y is not None]
+        assert (min(ys), max(ys)) == (0, 21), key
+    history, curves = figure(given, "history"), figure(given, "curves")
+    assert history.plot["data"][0]["text"][-1] == "trial 4, -250 dB"
+    assert history.plot["data"][1]["text"] == ["trial 5, -30 dB"]
+    assert all("drawn at 0" in found.note for found in (history, curves))
+    assert "drawn at 0" not in figure(contents(healthy), "history").note
+    assert "drawn at 0" not in figure(contents(healthy), "curves").note
+
+
 def test_the_best_curves_are_in_color_and_the_others_one_trace() -> None:
     data = figure(searched(), "curves").plot["data"]
     assert [trace["name"] for trace in data] == [
