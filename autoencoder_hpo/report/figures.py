@@ -129,7 +129,7 @@ def _losses(contents: Contents) -> Figure | None:
         train["line"]["dash"] = "dot"
         traces += [line(f"{name}, validation", _curve(trial, "val_mse"), color), train]
     layout = axes("epoch", "")
-    layout["yaxis"] |= {"type": "log", "tickformat": "~g"}
+    layout["yaxis"] |= {"type": "log", "tickformat": "~g", "nticks": 6}
     note = (
         "Training loss (dotted) and validation MSE of the best three. A gap that grows is "
         "overfitting; two high lines that lie close are underfitting."
