@@ -67,7 +67,8 @@ def importances(contents: Contents) -> Figure | None:
         "hovertemplate": "%{y}: %{x:.1%}<extra></extra>",
     }
     layout = axes("", "")
-    layout["xaxis"] |= {"tickformat": ".0%", "rangemode": "tozero"}
+    room = 1.15  # for the number beside the longest bar
+    layout["xaxis"] |= {"tickformat": ".0%", "range": [0, room * found[least_first[-1]]]}
     note = (
         "How much each parameter decides whether a trial is among the good ones, from "
         f"{len(contents.best)} complete trials (PED-ANOVA). With few trials this is rough."
