@@ -327,9 +327,17 @@ def rename_study(storage: Storage, number: int, name: str) -> None:
 
 
 def delete_study(storage: Storage, name: str) -> None:
-    """Remove a study and its trials from the database. Raises StudyError when there is none."""
-    with storage.transaction("studies") as tx:
+    """Remove a study and its trials from the database. Raises StudyError when there is none.
+
+    Whoever tells it something meanwhile waits, and finds it gone: Optuna keeps the whole study,
+    and says nothing, where a row came in after it had looked.
+    """
+    number = find(storage, name)._study_id
+    with storage.transaction(study_lock(number)) as tx:
         find(tx, name)
+        if tx.is_server:
+            for table in ("studies", "trials"):
+                tx.rows(f"select from {table} where study_id = :number for update", number=number)
         optuna.delete_study(study_name=name, storage=tx.optuna)
 
 

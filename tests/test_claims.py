@@ -1,7 +1,7 @@
 """Exact budgets, trials handed back and taken from the dead, whatever the number of workers."""
 
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 import optuna
 import pytest
@@ -24,7 +24,15 @@ from autoencoder_hpo.claims import (
     standing,
 )
 from autoencoder_hpo.errors import StudyError
-from autoencoder_hpo.ledger import Halt, OpenStudy, clear_halt, count, halt_study, open_study
+from autoencoder_hpo.ledger import (
+    Halt,
+    OpenStudy,
+    clear_halt,
+    count,
+    delete_study,
+    halt_study,
+    open_study,
+)
 from autoencoder_hpo.reports import Reporter
 from autoencoder_hpo.search import CELL, with_search
 from autoencoder_hpo.settings import Settings
@@ -328,6 +336,29 @@ def test_a_deleted_study_is_said(create: Create) -> None:
     assert keep(opened, running.trial_id, "a", {}, {}).owner == "gone"
     with pytest.raises(StudyError, match="study tiny: it was deleted"):
         claim(opened, "a")
+
+
+def test_a_study_is_deleted_though_a_trial_tells_something_meanwhile(create: Create) -> None:
+    """Optuna's deletion, which has looked by then, would leave everything and say nothing."""
+    opened = create()
+    running = take(opened)
+    told: list[Future[Standing]] = []
+
+    def tell() -> Standing:
+        return keep(opened, running.trial_id, "a", {1: 0.5}, {"val_psnr": 3.0})
+
+    with ThreadPoolExecutor() as pool:
+
+        @sqlalchemy.event.listens_for(opened.storage.engine, "before_cursor_execute")
+        def between(conn: object, cursor: object, statement: str, *rest: object) -> None:
+            if statement.upper().startswith("DELETE") and not told:
+                told.append(pool.submit(tell))
+                wait(told, timeout=1)
+
+        delete_study(opened.storage, "tiny")
+    assert [each.result().owner for each in told] == ["gone"]
+    with pytest.raises(StudyError, match="study tiny"):
+        open_study(opened.storage, "tiny")
 
 
 def test_nobody_is_reaped_right_after_an_outage(create: Create) -> None:
