@@ -194,6 +194,8 @@ def trial_screen(record: dict[str, Any]) -> RenderableType:
     for name in ("state", "reason", "best_epoch", "parameters", "worker", "picture"):
         if record[name] is not None:
             facts.add_row(name.replace("_", " "), str(record[name]))
+    if record["health"]:
+        facts.add_row("hidden units", hidden_units(record["health"]))
     facts.add_row("seconds", duration(record["seconds"]))
     for name, value in (record["scores"] or {}).items():
         facts.add_row(name, "–" if value is None else f"{value:.5g}")
@@ -206,6 +208,15 @@ def trial_screen(record: dict[str, Any]) -> RenderableType:
     if record["traceback"]:
         parts.append(Text(record["traceback"], style="dim"))
     return Group(*parts)
+
+
+def hidden_units(health: Mapping[str, Any]) -> str:
+    """What became of them, from `training.health`: shares of all, and of the worst layer."""
+    said = f"{health['dead']:.0%} dead ({health['dead_layer']:.0%} of the worst layer)"
+    if health["saturated"] is None:
+        return said
+    flat, layer = health["saturated"], health["saturated_layer"]
+    return f"{said}, {flat:.0%} of their values saturated ({layer:.0%})"
 
 
 def history_table(history: list[dict[str, Any]]) -> Table:

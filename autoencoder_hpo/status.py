@@ -96,6 +96,7 @@ def trial_record(trial: FrozenTrial) -> dict[str, Any]:
         "groups": attrs.get("groups"),
         "best_epoch": attrs.get("best_epoch"),
         "parameters": attrs.get("parameters"),
+        "health": attrs.get("health"),
         "seconds": attrs.get("seconds"),
         "picture": attrs.get("picture"),
         "params": trial.params,

@@ -1,6 +1,7 @@
 """The commands: what they print, their exit codes, and one line for every mistake."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -108,7 +109,10 @@ def test_status_list_best_and_show_read_well(call: Call, trained: OpenStudy) -> 
     assert "learning_rate:" in best
     assert "restored.png" in best
     assert json.loads(call("best", "tiny", "--json").good())["number"] == 0
-    assert "val psnr" in call("show", "tiny", "0").good()
+    shown = call("show", "tiny", "0").good()
+    assert "val psnr" in shown
+    assert re.search(r"hidden units +\d+% dead \(\d+% of the worst layer\)", shown)
+    assert json.loads(call("show", "tiny", "0", "--json").good())["health"]["images"] > 0
     assert "it broke" in call("show", "tiny", "1").good()
     assert json.loads(call("show", "tiny", "1", "--json").good())["reason"] == "it broke"
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from rich.console import Console, RenderableType
 
-from autoencoder_hpo.screens import duration, live_screen, summary_screen
+from autoencoder_hpo.screens import duration, hidden_units, live_screen, summary_screen
 
 VIEW: dict[str, Any] = {
     "study": "digits",
@@ -104,3 +104,10 @@ def test_durations() -> None:
         "1h01m",
         "–",
     ]
+
+
+def test_hidden_units_are_told_by_all_and_by_the_worst_layer() -> None:
+    relu = {"dead": 0.42, "dead_layer": 0.86, "saturated": None, "saturated_layer": None}
+    assert hidden_units(relu) == "42% dead (86% of the worst layer)"
+    tanh = {"dead": 0.0, "dead_layer": 0.0, "saturated": 0.6, "saturated_layer": 0.95}
+    assert hidden_units(tanh).endswith(", 60% of their values saturated (95%)")

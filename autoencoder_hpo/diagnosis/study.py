@@ -1,8 +1,7 @@
 """All that holds a study back: its images, its search, its best trial and what others share."""
 
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from autoencoder_hpo.diagnosis.findings import Facts, Finding, by_sureness
 from autoencoder_hpo.diagnosis.images import of_images
@@ -16,6 +15,8 @@ OTHERS = 40
 """Trials that are asked for what they share with others, the best ones; a note has little time."""
 FEWEST, SHARE = 4, 0.5
 """Of the better half: what bad trials suffer from is why they are bad, and not tried again."""
+LEADERS = 3
+"""Trials right behind the best: what all of them suffer from is where the search goes."""
 COVERED = {"divergence": "many-diverged"}
 """Kinds of one trial that a kind of the study says for all of them."""
 SYMPTOMS = ("worse-than-input", "worse-than-affine")
@@ -29,7 +30,7 @@ def diagnose(facts: Facts) -> list[Finding]:
 
 
 def of_good_trials(facts: Facts) -> list[Finding]:
-    """What the best trial suffers from, and what most of the better half of the trials do."""
+    """What the best trial suffers from, and what most of the good ones behind it do."""
     done = complete(facts)
     if not done:
         return []
@@ -42,40 +43,52 @@ def shared(mine: Sequence[Finding], theirs: Sequence[Sequence[Finding]]) -> list
     """The best trial's findings, saying how many others share them; and those of many others.
 
     Args:
-        theirs: the findings of each of the other good trials.
+        theirs: the findings of each of the other good trials, the best first.
     """
-    counts = Counter(kind for found in theirs for kind in {each.kind for each in found})
     own = {finding.kind for finding in mine}
-    examples = {each.kind: each for found in theirs for each in found}
+    examples = {each.kind: each for found in reversed(theirs) for each in found}
     return [
-        *(_with_others(finding, counts[finding.kind], len(theirs)) for finding in mine),
+        *(_with_others(finding, _spread(finding.kind, theirs)) for finding in mine),
         *(
-            _of_many(examples[kind], count, len(theirs))
-            for kind, count in counts.items()
-            if kind not in own and _is_common(count, len(theirs))
+            _of_many(example, spread)
+            for kind, example in examples.items()
+            if kind not in own and (spread := _spread(kind, theirs)) is not None
         ),
     ]
 
 
-def _is_common(count: int, others: int) -> bool:
-    return count >= FEWEST and count >= SHARE * others
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """How many of the other good trials show the same."""
+
+    count: int
+    who: str
 
 
-def _with_others(finding: Finding, count: int, others: int) -> Finding:
-    if not _is_common(count, others):
+def _spread(kind: str, theirs: Sequence[Sequence[Finding]]) -> Spread | None:
+    """None where it is not common: neither half of the good trials, nor all that lead."""
+    shows = [any(each.kind == kind for each in found) for found in theirs]
+    if sum(shows) >= max(FEWEST, SHARE * len(shows)):
+        return Spread(sum(shows), f"{sum(shows)} of {len(shows)} other good trials")
+    if len(shows) > LEADERS and all(shows[:LEADERS]):
+        return Spread(LEADERS, f"all {LEADERS} trials next to the best")
+    return None
+
+
+def _with_others(finding: Finding, spread: Spread | None) -> Finding:
+    if spread is None:
         return finding
-    said = f"{finding.seen} So do {count} of {others} other good trials."
-    return replace(finding, seen=said, figures={**finding.figures, "other trials": count})
+    said = f"{finding.seen} So do {spread.who}."
+    return replace(finding, seen=said, figures={**finding.figures, "other trials": spread.count})
 
 
-def _of_many(example: Finding, count: int, others: int) -> Finding:
-    """One finding for what many trials share, with one of them as its example."""
+def _of_many(example: Finding, spread: Spread) -> Finding:
+    """One finding for what many trials share, with the best of them as its example."""
     return replace(
         example,
         about="study",
-        seen=f"{count} of {others} good trials show the same. One of them, {example.about}: "
-        f"{example.seen}",
-        figures={**example.figures, "trials": count},
+        seen=f"Shared by {spread.who}. One of them, {example.about}: {example.seen}",
+        figures={**example.figures, "trials": spread.count},
         sure="possible",
     )
 

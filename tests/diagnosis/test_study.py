@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from diagnosis.made_up import HEALTH, facts, falling, history, trial
 from histories import DATA, file_of, kinds, searched, smooth, told
 
 from autoencoder_hpo.diagnosis.findings import Facts, Finding
@@ -79,9 +80,33 @@ def test_what_many_good_trials_share_is_said_once() -> None:
     best, many = shared(mine, [*theirs, [], []])
     assert best.seen == "overfitting was seen. So do 6 of 8 other good trials."
     assert (many.kind, many.about, many.sure) == ("dead-units", "study", "possible")
-    assert many.seen.startswith("6 of 8 good trials show the same. One of them, trial 7:")
-    assert shared(mine, [*theirs[:3], [], [], [], []]) == mine  # three of seven are not many
+    assert many.seen.startswith("Shared by 6 of 8 other good trials. One of them, trial 2:")
+    assert shared(mine, [[], *theirs[:3], [], [], []]) == mine  # three of seven are not many
     assert shared([], [[finding("dead-units")]] * 3) == []
+
+
+def test_what_all_the_trials_next_to_the_best_share_is_said_though_others_do_not() -> None:
+    dead = [[finding("dead-units", f"trial {n}")] for n in (7, 3, 4)]
+    (said,) = shared([], [*dead, *[[]] * 20])
+    assert (said.kind, said.about, said.sure) == ("dead-units", "study", "possible")
+    assert said.seen.startswith("Shared by all 3 trials next to the best. One of them, trial 7:")
+    assert shared([], [*dead[:2], [], dead[2], *[[]] * 20]) == []
+    mine = finding("dead-units", "trial 9")
+    (own,) = shared([mine], [*dead, *[[]] * 20])
+    assert own.seen == "dead-units was seen. So do all 3 trials next to the best."
+
+
+def test_a_search_led_by_models_with_a_dead_layer_is_told_another_activation() -> None:
+    """As deep U-Nets of rectifiers led one: the best itself had just fewer than what counts."""
+    layers = [0.86, 0.96, 0.99, 0.97, *[0.3] * 12]
+    trials = [
+        trial(history(falling(0.06, 0.009 + n / 5000)), health={**HEALTH, "dead_layer": layer})
+        for n, layer in enumerate(layers)
+    ]
+    (found,) = diagnose(facts(*trials))
+    assert (found.kind, found.about, found.sure) == ("dead-units", "study", "possible")
+    assert found.change == "trial.model.activation: [leaky_relu, elu]"
+    assert diagnose(facts(*trials[:3], *trials[4:])) == []
 
 
 def test_a_symptom_leaves_the_remedy_to_its_cause() -> None:
