@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from autoencoder_hpo.config import TrialConfig
 from autoencoder_hpo.diagnosis.findings import Facts
+from autoencoder_hpo.diagnosis.times import has_time_for
 from autoencoder_hpo.space import FixedSuggester, corners, fill, to_params
 from autoencoder_hpo.space.holes import (
     Choice,
@@ -80,11 +81,12 @@ def path_of(facts: Facts, hole: Hole) -> str:
 
 
 def widened(facts: Facts, hole: Range, given: Given, end: End) -> str | None:
-    """The range with this end moved outwards; None where its field allows no more."""
+    """The range with this end moved outwards; None where its field or the time allows no more."""
     for value in _outwards(hole, end):
         low, high = (value, hole.high) if end == "low" else (hole.low, value)
         changed = _range(hole, low, high)
-        if _is_allowed(facts, hole, changed, {**given, hole.name: value}):
+        params = {**given, hole.name: value}
+        if has_time_for(facts, hole, value) and _is_allowed(facts, hole, changed, params):
             return line(path_of(facts, hole), changed)
     return None
 

@@ -2,6 +2,7 @@
 
 import math
 import random
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -103,6 +104,39 @@ def test_an_end_that_cannot_move_is_no_finding(ranges: dict[str, Any], shape: li
     study = file_of(search=LATE, trial={"model": {"kind": "mlp", **other}}).study
     facts = searched(study, lambda params: 20 + worth * params[name], trials=40)
     assert "edge-of-range" in kinds(of_search(facts)), "the same landscape where the end can move"
+
+
+def timed(facts: Facts, seconds: Callable[[Params], float]) -> Facts:
+    """The same trials, having taken so long."""
+    for trial in facts.trials:
+        trial.user_attrs["seconds"] = seconds(trial.params)
+    return facts
+
+
+@pytest.mark.parametrize(
+    ("timeout", "high"),
+    [(None, 768), ("1000h", 768), ("600m", 512), ("330m", 384), ("28m", None)],
+)
+def test_an_end_moves_as_far_as_the_time_of_the_study_allows(
+    timeout: str | None, high: int | None
+) -> None:
+    """A trial of 256 units takes 256 seconds, one of 512 four times as long: twenty take 5.7 h."""
+    search = {**LATE, "trials": 40, **({} if timeout is None else {"timeout": timeout})}
+    file = file_of(search=search, trial=mlp(width={"int": [16, 256], "log": True}))
+    width = "model.mlp.width"
+    facts = searched(file.study, towards(width, of=(16, 256)), trials=40)
+    facts = timed(facts, lambda params: params[width] ** 2 / 256)
+    found = [each for each in of_search(facts) if each.kind == "edge-of-range"]
+    moved = None if high is None else f"trial.model.width: {{int: [16, {high}], log: true}}"
+    assert [each.change for each in found] == [moved] * (moved is not None)
+
+
+def test_an_end_moves_where_trials_take_no_longer_however_short_the_time() -> None:
+    search = {**LATE, "trials": 18, "timeout": "28m"}
+    file = file_of(search=search, trial=mlp(width={"int": [16, 256], "log": True}))
+    facts = searched(file.study, towards(RATE, of=(1e-4, 1e-1)), trials=18)
+    facts = timed(facts, lambda params: 300.0 - 100 * params[RATE])
+    assert "learning_rate" in only(of_search(facts), "edge-of-range").seen
 
 
 # ---- losing-choice ---------------------------------------------------------------------
