@@ -53,7 +53,7 @@ PHOTOGRAPHS_STUDY: dict[str, Any] = {
     },
 }  # fmt: skip
 NAMES = (*SHIPPED, "photographs")
-LONGER = {"fashion-mnist": ("--epochs", "40"), "fashion-mnist-strong": ("--epochs", "40")}
+LONGER = {"fashion-mnist": ("--epochs", "20"), "fashion-mnist-strong": ("--epochs", "20")}
 """The search trains for twelve; the winner, on six times the images, may take its time."""
 
 
