@@ -247,6 +247,7 @@ class TrialRun:
             yield from self._train_on(training)
         except Cancelled:
             if not self._falls_behind(self.verdicts.behind):
+                self._save(training)
                 raise
         if self._falls_behind(self.verdicts.awaited):
             kind, last = self.opened.study.search.pruner.kind, len(training.history)

@@ -132,6 +132,12 @@ def trial_of(opened: OpenStudy, claimed: Claimed) -> optuna.Trial:
     return optuna.Trial(opened.optuna, claimed.trial_id)
 
 
+def after(questions: int) -> Callable[[], bool]:
+    """Says yes from this many questions on."""
+    asked = iter(range(10**9))
+    return lambda: next(asked) >= questions
+
+
 def until(true: Callable[[], bool], seconds: float = 90) -> None:
     """Wait for this to come true."""
     end = time.monotonic() + seconds

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from optuna.trial import FrozenTrial, TrialState
-from support import Create, inputs_of
+from support import Create, after, inputs_of
 
 from autoencoder_hpo import objective
 from autoencoder_hpo.claims import Claimed, claim, hand_back
@@ -53,12 +53,6 @@ def only(opened: OpenStudy) -> FrozenTrial:
 
 def curve(trial: FrozenTrial) -> list[float]:
     return [result["val_mse"] for result in trial.user_attrs["history"]]
-
-
-def after(steps: int) -> Callable[[], bool]:
-    """Says yes from this many questions on."""
-    asked = iter(range(10**9))
-    return lambda: next(asked) >= steps
 
 
 def test_a_complete_trial_stores_all_that_it_takes_to_repeat_it(
@@ -160,6 +154,19 @@ def test_of_short_epochs_the_first_and_the_last_are_saved(
     opened = create(search={"trials": 1})
     run_one(opened, place)
     assert saved == [1, len(only(opened).user_attrs["history"])]
+
+
+def test_a_polite_stop_costs_no_epoch_however_short(
+    create: Create, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Epochs since the last save are in the checkpoint, and what was trained of the next one."""
+    monkeypatch.setattr(objective, "SAVE_S", 3600.0)
+    opened = create(search={"trials": 1}, task={"epochs": 6})
+    assert run_one(opened, place, after(18)) == HandedBack()
+    (path,) = place.settings.trials.rglob("checkpoint.pt")
+    state = torch.load(path, weights_only=True)["state"]
+    assert len(state["history"]) >= 3
+    assert len(state["midway"]["losses"]) > 0
 
 
 def test_a_damaged_checkpoint_is_said_and_not_used(

@@ -18,7 +18,7 @@ from torch import Tensor
 from autoencoder_hpo.config import Task, TrialConfig
 from autoencoder_hpo.errors import CheckpointError, DiskError
 from autoencoder_hpo.training.checkpoint import load_checkpoint, save_checkpoint, write_whole
-from autoencoder_hpo.training.loop import BestBy, EpochResult, Training, stalled
+from autoencoder_hpo.training.loop import BestBy, Cancelled, EpochResult, Training, stalled
 from autoencoder_hpo.training.metrics import mse_per_image, psnr
 from autoencoder_hpo.training.precision import Precision
 from autoencoder_hpo.training.prepared import Prepared
@@ -110,7 +110,7 @@ def retrain(
     """Train, or go on from the checkpoint, or read what is stored; the result is in `folder`.
 
     Raises:
-        Cancelled: as asked; the last saved epoch stands.
+        Cancelled: as asked; what was trained is in the checkpoint.
         DiskError: the folder cannot be written.
     """
     found = read_result(job, folder)
@@ -199,7 +199,11 @@ def _train(
 ) -> None:
     saved = -math.inf
     while not _over(training):
-        result = drive(training.advance())
+        try:
+            result = drive(training.advance())
+        except Cancelled:
+            keep()
+            raise
         assert result is not None, "a training that is not over has an epoch left"
         now = time.monotonic()
         if _over(training) or now - saved > SAVE_S:

@@ -30,7 +30,7 @@ MIDWAY_S = 60.0
 
 
 class Cancelled(Exception):
-    """Training was asked to stop; the epoch that was not over is dropped."""
+    """Training was asked to stop; the state holds what was trained of the epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +57,9 @@ class Training:
     anew for every epoch from (seed, epoch), so that a training that goes on from a state has the
     curve of one that was never stopped, on the same device with the same number of threads.
 
-    Raises `Cancelled` between two steps when `cancelled()` says so, and at the end of an epoch when
-    `dropped()` does. In an epoch longer than `MIDWAY_S`, `save` is called between two steps: the
-    state then holds the part of the epoch.
+    Raises `Cancelled` between two steps or batches when `cancelled()` says so, and at the end of an
+    epoch when `dropped()` does. In an epoch longer than `MIDWAY_S`, `save` is called between two
+    steps. The state then holds the part of the epoch.
     """
 
     def __init__(
@@ -143,6 +143,7 @@ class Training:
         if self.dropped():
             raise Cancelled
         result = EpochResult(len(self.history) + 1, train_loss, val_mse, val_psnr, lr)
+        self.lane.losses = []
         self.history.append(result)
         return result
 
@@ -154,7 +155,7 @@ class Training:
 
     def _train(self) -> Steps[tuple[float, float]]:
         """Mean training loss of one epoch, and its last learning rate."""
-        lane, epoch, lr = self.lane, len(self.history), 0.0
+        lane, epoch = self.lane, len(self.history)
         batches = self._batches()
         if not lane.losses:  # else the epoch goes on where it was saved
             lane.noise.manual_seed(seed_for(self.seed, "noise", epoch))
@@ -167,19 +168,23 @@ class Training:
             if lane.losses and time.monotonic() - saved > MIDWAY_S:
                 self.save()
                 saved = time.monotonic()
-            lr = learning_rate(
-                self.config.schedule,
-                self.config.optimizer.learning_rate,
-                step=epoch * len(batches) + number,
-                steps_per_epoch=len(batches),
-                epochs=self.epochs,
-                val_mse=[result.val_mse for result in self.history],
-            )
+            lr = self._learning_rate(number, len(batches))
             (error,) = yield [Wanted(lane, batches[number], lr)]
             if error is not None:
                 raise error
-        losses, lane.losses = torch.cat(lane.losses), []
-        return losses.sum().item() / sum(map(len, batches)), lr  # waits for the device
+        total = torch.cat(lane.losses).sum().item()  # waits for the device
+        return total / sum(map(len, batches)), self._learning_rate(len(batches) - 1, len(batches))
+
+    def _learning_rate(self, number: int, steps: int) -> float:
+        """Of a step of the epoch that is trained."""
+        return learning_rate(
+            self.config.schedule,
+            self.config.optimizer.learning_rate,
+            step=len(self.history) * steps + number,
+            steps_per_epoch=steps,
+            epochs=self.epochs,
+            val_mse=[result.val_mse for result in self.history],
+        )
 
     def _batches(self) -> Sequence[Tensor]:
         """Indices of this epoch's batches; a last batch of one is left out (batch norm)."""

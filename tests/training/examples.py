@@ -54,6 +54,14 @@ def training(trial: TrialConfig | None = None, **how: Any) -> Training:
     return Training(TASK, trial or config(), prepared(), seed=how.pop("seed", 5), **how)
 
 
+def stored(state: dict[str, Any]) -> dict[str, Any]:
+    """A state as it comes back from a file."""
+    file = io.BytesIO()
+    torch.save(state, file)
+    file.seek(0)
+    return torch.load(file, weights_only=True)  # type: ignore[no-any-return]
+
+
 def saved_midway(train: Training | FoldedTraining) -> list[bytes]:
     """Its states as they are saved within epochs, while it trains to the end."""
     saved: list[bytes] = []

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from skimage.metrics import peak_signal_noise_ratio
+from support import after
 from training.examples import (
     MODELS,
     OPTIMIZERS,
@@ -16,6 +17,7 @@ from training.examples import (
     images,
     prepared,
     saved_midway,
+    stored,
     training,
 )
 
@@ -53,24 +55,19 @@ def test_a_stopped_training_goes_on_to_the_identical_curve(
         assert second.history == whole
 
 
-def test_a_training_cancelled_within_an_epoch_drops_it() -> None:
+@pytest.mark.parametrize("stopped", range(7 * TASK.epochs))
+def test_a_training_cancelled_anywhere_goes_on_to_the_identical_curve(stopped: int) -> None:
+    """Six steps and one batch of validation images an epoch; nothing of an epoch is trained again."""
     whole = list(training())
-    asked = iter(range(10**6))
-    stopped = training(cancelled=lambda: next(asked) > 9)  # in the second epoch
-    saved: list[bytes] = []
-
-    def run_to_the_end() -> None:
-        for _ in stopped:
-            file = io.BytesIO()
-            torch.save(stopped.state_dict(), file)
-            saved.append(file.getvalue())
-
+    first = training(cancelled=after(stopped))
     with pytest.raises(Cancelled):
-        run_to_the_end()
-    assert len(saved) == 1
-    again = training()
-    again.load_state_dict(torch.load(io.BytesIO(saved[-1]), weights_only=True))
-    assert whole[:1] + list(again) == whole
+        list(first)
+    assert len(first.history) == stopped // 7
+    assert len(first.lane.losses) == stopped % 7
+    second = training()
+    second.load_state_dict(stored(first.state_dict()))
+    begun = list(second.history)
+    assert begun + list(second) == whole
 
 
 def test_an_epoch_that_was_saved_midway_goes_on_to_the_identical_curve(
@@ -91,15 +88,6 @@ def test_an_epoch_that_was_saved_midway_goes_on_to_the_identical_curve(
 def test_an_epoch_of_an_hour_is_saved_within_it_and_one_of_seconds_is_not() -> None:
     assert loop.MIDWAY_S == 60
     assert saved_midway(training()) == []
-
-
-def test_it_can_be_cancelled_while_it_validates() -> None:
-    steps = 6  # 97 images in batches of 16
-    asked = iter(range(10**6))
-    run = training(cancelled=lambda: next(asked) >= steps)
-    with pytest.raises(Cancelled):
-        next(iter(run))
-    assert run.history == []
 
 
 def test_a_training_that_diverges_says_so_and_goes_on() -> None:
