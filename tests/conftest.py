@@ -127,10 +127,12 @@ def place(settings: Settings) -> Place:
 
 
 @pytest.fixture
-def cli(tmp_path: Path, database: str) -> Cli:
+def cli(tmp_path: Path, database: str) -> Iterator[Cli]:
     folder = tmp_path / "work"
     folder.mkdir()
-    return Cli(tmp_path / "home", database, folder)
+    made = Cli(tmp_path / "home", database, folder)
+    yield made
+    made.end()
 
 
 @pytest.fixture

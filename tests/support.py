@@ -99,9 +99,10 @@ class Cli:
             "AUTOENCODER_HPO_STORAGE": database,
             "COLUMNS": "120",
         }
+        self.started: list[subprocess.Popen[str]] = []
 
     def start(self, *words: str, **environment: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "autoencoder_hpo", *words],
             cwd=self.folder,
             env={**self.environment, **environment},
@@ -110,6 +111,15 @@ class Cli:
             stderr=subprocess.PIPE,
             text=True,
         )
+        self.started.append(process)
+        return process
+
+    def end(self) -> None:
+        """Kill what a failed test has left; it would take the time of those after it."""
+        for process in self.started:
+            if process.poll() is None:
+                process.kill()
+                process.communicate()
 
     def __call__(self, *words: str, code: int = 0, **environment: str) -> str:
         """Run it; returns what it printed, after checking the exit code."""

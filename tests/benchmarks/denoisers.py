@@ -2,7 +2,7 @@
 
     python tests/benchmarks/denoisers.py [--only fashion-mnist …] [--folder FOLDER] [--no-runs]
 
-For each: the study, then `finalize`, both on all cores. An hour each on two cores; stopped, the
+For each: the study, then `finalize`, both on all cores. An hour and a quarter each on two cores; stopped, the
 same command with the same `--folder` goes on. Figures go to docs/results/, one file for each
 denoiser, of which the tables of docs/results.md are made.
 """
@@ -53,8 +53,6 @@ PHOTOGRAPHS_STUDY: dict[str, Any] = {
     },
 }  # fmt: skip
 NAMES = (*SHIPPED, "photographs")
-LONGER = {"fashion-mnist": ("--epochs", "20"), "fashion-mnist-strong": ("--epochs", "20")}
-"""The search trains for twelve; the winner, on six times the images, may take its time."""
 
 
 def main() -> None:
@@ -89,7 +87,7 @@ def make(name: str, folder: Path) -> dict[str, Any]:
 
     run("study", "run", str(study_file(name, folder)))
     bundle = str(folder / f"{name}.denoiser")
-    scores = run("finalize", "finalize", name, *LONGER.get(name, ()), "--out", bundle, "--json")
+    scores = run("finalize", "finalize", name, "--out", bundle, "--json")
     return {
         "machine": {"cpu": cpu_name(), "cores": os.cpu_count(), **versions(), "git": git_state()},
         "minutes": json.loads((folder / f"{name}.minutes.json").read_text()),

@@ -29,7 +29,7 @@ def private() -> Iterator[Server]:
 
 
 @pytest.fixture
-def make_cli(tmp_path: Path) -> Callable[..., Cli]:
+def make_cli(tmp_path: Path) -> Iterator[Callable[..., Cli]]:
     """The command line on a database of one's own; keyword arguments go into its environment."""
 
     def make(url: str, **environment: Any) -> Cli:
@@ -37,6 +37,10 @@ def make_cli(tmp_path: Path) -> Callable[..., Cli]:
         folder.mkdir(exist_ok=True)
         cli = Cli(tmp_path / "home", url, folder)
         cli.environment |= {key: str(value) for key, value in environment.items()}
+        made.append(cli)
         return cli
 
-    return make
+    made: list[Cli] = []
+    yield make
+    for cli in made:
+        cli.end()
