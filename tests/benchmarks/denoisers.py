@@ -2,9 +2,9 @@
 
     python tests/benchmarks/denoisers.py [--only fashion-mnist …] [--folder FOLDER] [--no-runs]
 
-For each: the study, then `finalize`, both on all cores. An hour and a quarter each on two cores; stopped, the
-same command with the same `--folder` goes on. Figures go to docs/results/, one file for each
-denoiser, of which the tables of docs/results.md are made.
+For each: the study, then `finalize`, both on all cores. An hour and a quarter each on two cores;
+stopped, the same command with the same `--folder` goes on. Figures go to docs/results/, one file
+for each denoiser, of which the tables of docs/results.md are made.
 """
 
 import argparse
