@@ -39,11 +39,8 @@ def test_stopped_folds_go_on_to_the_identical_curve() -> None:
     whole = list(folded())
     first = folded()
     begun = [next(iter(first)), next(iter(first))]
-    file = io.BytesIO()
-    torch.save(first.state_dict(), file)
-    file.seek(0)
     second = folded()
-    second.load_state_dict(torch.load(file, weights_only=True))
+    second.load_state_dict(stored(first.state_dict()))
     assert begun + list(second) == whole
 
 
