@@ -4,7 +4,6 @@ The folder holds what goes on here (checkpoints) or is looked at here. The store
 dashboard shows, whichever machine it runs on: a directory, or a bucket by URL.
 """
 
-import os
 import shutil
 from collections.abc import Iterable
 from contextlib import suppress
@@ -17,6 +16,7 @@ from uuid import UUID, uuid5
 from optuna.artifacts import FileSystemArtifactStore
 
 from autoencoder_hpo.errors import DiskError
+from autoencoder_hpo.files import write_atomically
 from autoencoder_hpo.settings import Settings
 
 CHECKPOINT = "checkpoint.pt"
@@ -78,14 +78,8 @@ class Directory:
 
     def write(self, artifact_id: str, content_body: BinaryIO) -> None:
         self.path.mkdir(parents=True, exist_ok=True)
-        beside = self.path / f"{artifact_id}.{os.getpid()}.part"
-        try:
-            with beside.open("wb") as file:
-                shutil.copyfileobj(content_body, file)
-            beside.replace(self.path / artifact_id)
-        except OSError:
-            beside.unlink(missing_ok=True)
-            raise
+        with write_atomically(self.path / artifact_id) as file:
+            shutil.copyfileobj(content_body, file)
 
     def remove(self, artifact_id: str) -> None:
         FileSystemArtifactStore(self.path).remove(artifact_id)

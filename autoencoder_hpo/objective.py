@@ -33,9 +33,9 @@ from autoencoder_hpo.errors import (
     StudyError,
     UnreachableError,
 )
+from autoencoder_hpo.files import write_atomically
 from autoencoder_hpo.ledger import OpenStudy
 from autoencoder_hpo.outages import is_outage
-from autoencoder_hpo.pictures import save_picture
 from autoencoder_hpo.probes import choose_probes
 from autoencoder_hpo.provenance import cpu_name, git_state, versions
 from autoencoder_hpo.reports import Reporter
@@ -445,7 +445,9 @@ class TrialRun:
         if shown.sheet is None:
             return
         try:
-            save_picture(self._path(PANEL), shown.sheet)
+            self._path(PANEL).parent.mkdir(parents=True, exist_ok=True)
+            with write_atomically(self._path(PANEL)) as file:
+                file.write(shown.sheet)
             self.attrs["picture"] = str(self._path(PANEL))
         except OSError as error:
             log.warning("no picture for trial %d: %s", self.claimed.number, error)

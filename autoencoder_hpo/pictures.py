@@ -3,7 +3,6 @@
 import io
 from collections.abc import Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -188,11 +187,3 @@ def png(picture: Image.Image) -> bytes:
     file = io.BytesIO()
     picture.save(file, format="PNG")  # optimized, it takes five times as long for a fiftieth
     return file.getvalue()
-
-
-def save_picture(path: Path, encoded: bytes) -> None:
-    """Write beside the name and rename, so that a reader never sees half a picture."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix(".part")
-    beside.write_bytes(encoded)
-    beside.replace(path)

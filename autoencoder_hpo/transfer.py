@@ -12,6 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from autoencoder_hpo.claims import WORKER
 from autoencoder_hpo.errors import DiskError, StudyError
+from autoencoder_hpo.files import write_atomically
 from autoencoder_hpo.ledger import FILE, OpenStudy, names, new_optuna_study, open_study
 from autoencoder_hpo.showcase import SHOWN
 from autoencoder_hpo.storage import Storage
@@ -35,11 +36,9 @@ def export_study(opened: OpenStudy, path: Path) -> int:
         "attributes": opened.optuna.user_attrs,
         "trials": trials,
     }
-    beside = path.with_name(path.name + ".part")
     try:
-        with gzip.open(beside, "wt", encoding="utf-8") as out:
+        with write_atomically(path) as file, gzip.open(file, "wt", encoding="utf-8") as out:
             json.dump(content, out)
-        beside.replace(path)
     except OSError as error:
         raise DiskError(f"{path}: {error.strerror}; choose another place") from error
     return len(trials)

@@ -1,7 +1,5 @@
 """What people look at, drawn."""
 
-from pathlib import Path
-
 import pytest
 import torch
 from PIL import Image
@@ -15,9 +13,7 @@ from autoencoder_hpo.pictures import (
     gallery,
     panel,
     pixels,
-    png,
     restoration,
-    save_picture,
     strip,
     unstrip,
 )
@@ -92,12 +88,3 @@ def test_curves_show_nothing_of_those_drawn_before() -> None:
     first = drawn(5)
     assert drawn(1) != first
     assert drawn(5) == first
-
-
-def test_a_reader_never_sees_half_a_picture(tmp_path: Path) -> None:
-    path = tmp_path / "deep" / "restored.png"
-    for _ in range(2):
-        save_picture(path, png(panel({"noisy": pixels(grey(0.5, 2, 1, 8, 8))})))
-    with Image.open(path) as picture:
-        picture.verify()
-    assert [file.name for file in path.parent.iterdir()] == ["restored.png"]

@@ -20,8 +20,9 @@ from autoencoder_hpo.denoise.plan import plan_tiles
 from autoencoder_hpo.denoise.reading import read_images
 from autoencoder_hpo.denoise.restoring import Progress, channel_remark, restore_stored
 from autoencoder_hpo.denoise.spans import Span, find_span
-from autoencoder_hpo.denoise.writing import write_out, write_whole
+from autoencoder_hpo.denoise.writing import write_out
 from autoencoder_hpo.errors import DataError, DiskError
+from autoencoder_hpo.files import write_atomically
 
 _NO_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
@@ -158,5 +159,10 @@ def _scores(
 def _write(job: Job, images: Images, restored: NDArray[Any], *, overwrite: bool) -> None:
     if job.target is None:
         write_out(lambda file: images.write(restored, file))
-    else:
-        write_whole(job.target, lambda file: images.write(restored, file), overwrite=overwrite)
+        return
+    job.target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with write_atomically(job.target, overwrite=overwrite) as file:
+            images.write(restored, file)
+    except FileExistsError:
+        raise DataError("exists already") from None

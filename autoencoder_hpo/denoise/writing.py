@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Where restored images go: standard output, or a folder that can be written."""
 
 import io
 import os
@@ -7,31 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-from autoencoder_hpo.errors import DataError, DiskError
-
-
-def write_whole(
-    target: Path, content: Callable[[BinaryIO], None], *, overwrite: bool = False
-) -> None:
-    """Write beside the name, then give it the name; whatever happens before, nothing is left.
-
-    A link in the target's place is replaced, and what it points to stays as it is.
-
-    Raises:
-        DataError: there is such a file, and it is not to be overwritten.
-        OSError: the folder cannot be written.
-    """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    beside = target.with_name(f".{target.name[:200]}.{os.getpid()}.part")
-    try:
-        with beside.open("xb") as file:
-            content(file)
-        if overwrite:
-            beside.replace(target)
-        else:
-            _name_new(beside, target)
-    finally:
-        beside.unlink(missing_ok=True)
+from autoencoder_hpo.errors import DiskError
 
 
 def write_out(content: Callable[[BinaryIO], None]) -> None:
@@ -57,15 +33,3 @@ def check_folder(folder: Path) -> None:
         raise DiskError(
             f"{folder}: cannot be written ({error.strerror}); choose another"
         ) from error
-
-
-def _name_new(beside: Path, target: Path) -> None:
-    """A link fails where there is something by now; not all file systems have links."""
-    try:
-        os.link(beside, target)
-    except FileExistsError:
-        raise DataError("exists already") from None
-    except OSError:
-        if os.path.lexists(target):
-            raise DataError("exists already") from None
-        beside.replace(target)

@@ -17,7 +17,8 @@ from torch import Tensor
 
 from autoencoder_hpo.config import Task, TrialConfig
 from autoencoder_hpo.errors import CheckpointError, DiskError
-from autoencoder_hpo.training.checkpoint import load_checkpoint, save_checkpoint, write_whole
+from autoencoder_hpo.files import write_atomically
+from autoencoder_hpo.training.checkpoint import load_checkpoint, save_checkpoint
 from autoencoder_hpo.training.loop import BestBy, Cancelled, EpochResult, Training, stalled
 from autoencoder_hpo.training.metrics import mse_per_image, psnr
 from autoencoder_hpo.training.precision import Precision
@@ -178,9 +179,9 @@ def result_path(job: Job, folder: Path) -> Path:
 
 
 def keep_whole(path: Path, content: bytes) -> None:
-    """`write_whole`, for a command that can be given again. Raises DiskError."""
-    with _disk(path):
-        write_whole(path, content)
+    """Write all of it or nothing, for a command that can be given again. Raises DiskError."""
+    with _disk(path), write_atomically(path, durable=True) as file:
+        file.write(content)
 
 
 @contextmanager

@@ -1,11 +1,10 @@
 """Where a report goes: its format, its file, and what is not overwritten."""
 
-import os
-from contextlib import suppress
 from pathlib import Path
 from typing import Literal, get_args
 
 from autoencoder_hpo.errors import DiskError
+from autoencoder_hpo.files import write_atomically
 from autoencoder_hpo.report import markdown, page
 from autoencoder_hpo.report.values import COLUMNS, FORMAT
 
@@ -60,18 +59,15 @@ def refuse(path: Path, form: Format) -> None:
 
 
 def write(path: Path, text: str) -> int:
-    """Write beside the name and rename; returns the bytes.
+    """Write all of it or nothing; returns the bytes.
 
     Raises:
         DiskError: the folder is missing or full, or must not be written.
     """
     encoded = text.encode()
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        beside.write_bytes(encoded)
-        beside.replace(path)
+        with write_atomically(path) as file:
+            file.write(encoded)
     except OSError as error:
-        with suppress(OSError):
-            beside.unlink()
         raise DiskError(f"{path}: {error.strerror}; choose another --out") from error
     return len(encoded)

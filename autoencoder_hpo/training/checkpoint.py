@@ -1,7 +1,6 @@
 """A trial's state on disk: written whole or not at all, and read with care."""
 
 import io
-import os
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile, ZipFile
@@ -9,6 +8,7 @@ from zipfile import BadZipFile, ZipFile
 import torch
 
 from autoencoder_hpo.errors import CheckpointError
+from autoencoder_hpo.files import write_atomically
 
 VERSION = 4
 
@@ -17,23 +17,8 @@ def save_checkpoint(path: Path, state: dict[str, Any], *, config: dict[str, Any]
     """Keep the state; `config` says what it belongs to. Raises OSError where the disk does."""
     whole = io.BytesIO()  # torch raises RuntimeError, not OSError, when a disk is full
     torch.save({"version": VERSION, "config": config, "state": state}, whole)
-    write_whole(path, whole.getbuffer())
-
-
-def write_whole(path: Path, content: bytes | memoryview) -> None:
-    """Write beside the name, then rename: a reader finds the old content or the new.
-
-    Raises OSError where the disk does.
-    """
-    beside = path.with_name(path.name + ".part")
-    try:
-        with beside.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    with write_atomically(path, durable=True) as file:
+        file.write(whole.getbuffer())
 
 
 def load_checkpoint(path: Path, *, config: dict[str, Any]) -> dict[str, Any]:
