@@ -6,7 +6,7 @@ these two and never see an Optuna trial.
 """
 
 import difflib
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -123,7 +123,17 @@ DataConfig = Annotated[
 # ---- corruption: the noise that is to be removed ---------------------------------------
 
 
-class CorruptionBase(Strict):
+MOST_SHARE = 0.95
+"""Of the pixels, of noise made stronger; a mask over all of them would leave nothing to restore."""
+
+
+class CorruptionBase(Strict, ABC):
+    """What every kind of noise says of itself, by arithmetic alone.
+
+    What needs tensors is told in two places: `data.corruption` draws the noise, and
+    `baselines.expected` knows its mean. Noise is independent between pixels.
+    """
+
     clip: bool = True
     """Clip corrupted pixels to [0, 1], as a sensor does."""
 
@@ -131,6 +141,44 @@ class CorruptionBase(Strict):
     @abstractmethod
     def words(self) -> str:
         """What noise it is, and how much, as a person would say it."""
+
+    @property
+    @abstractmethod
+    def strength(self) -> float:
+        """Proportional to what the noise does to a pixel: a standard deviation, or a share.
+
+        0 where it does nothing. Two strengths are compared within one kind only.
+        """
+
+    @abstractmethod
+    def times(self, factor: float) -> Self | None:
+        """The same kind of noise, so many times as strong; None where it has no other strength.
+
+        It is not checked again: it may be stronger than a study file may ask for.
+        """
+
+    @property
+    @abstractmethod
+    def invertible(self) -> bool:
+        """Whether the mean of a noisy pixel rises with the clean one, so that it tells of it."""
+
+    @property
+    @abstractmethod
+    def additive_sigma(self) -> float | None:
+        """Standard deviation of noise that is added alike to every pixel, before clipping.
+
+        Such noise can be estimated from one image. None for any other.
+        """
+
+    @property
+    def damages(self) -> bool:
+        """Whether there is anything to remove."""
+        return self.strength > 0
+
+    @property
+    def bounded(self) -> bool:
+        """Whether corrupted pixels are kept in [0, 1]."""
+        return self.clip or not self.damages
 
 
 class NoCorruption(CorruptionBase):
@@ -141,6 +189,21 @@ class NoCorruption(CorruptionBase):
     @property
     def words(self) -> str:
         return "none"
+
+    @property
+    def strength(self) -> float:
+        return 0.0
+
+    def times(self, factor: float) -> None:
+        return None
+
+    @property
+    def invertible(self) -> bool:
+        return True
+
+    @property
+    def additive_sigma(self) -> None:
+        return None
 
 
 class GaussianNoise(CorruptionBase):
@@ -154,6 +217,21 @@ class GaussianNoise(CorruptionBase):
     def words(self) -> str:
         return f"Gaussian, sigma {self.sigma:g}"
 
+    @property
+    def strength(self) -> float:
+        return self.sigma
+
+    def times(self, factor: float) -> Self:
+        return self.model_copy(update={"sigma": self.sigma * factor})
+
+    @property
+    def invertible(self) -> bool:
+        return True
+
+    @property
+    def additive_sigma(self) -> float:
+        return self.sigma
+
 
 class SaltAndPepper(CorruptionBase):
     """Pixels set to 0 or 1, half each."""
@@ -165,6 +243,21 @@ class SaltAndPepper(CorruptionBase):
     @property
     def words(self) -> str:
         return f"salt and pepper, {self.fraction:.0%} of the pixels"
+
+    @property
+    def strength(self) -> float:
+        return self.fraction
+
+    def times(self, factor: float) -> Self:
+        return self.model_copy(update={"fraction": min(self.fraction * factor, MOST_SHARE)})
+
+    @property
+    def invertible(self) -> bool:
+        return self.fraction < 1
+
+    @property
+    def additive_sigma(self) -> None:
+        return None
 
 
 class Masking(CorruptionBase):
@@ -178,6 +271,21 @@ class Masking(CorruptionBase):
     def words(self) -> str:
         return f"masking, {self.fraction:.0%} of the pixels"
 
+    @property
+    def strength(self) -> float:
+        return self.fraction
+
+    def times(self, factor: float) -> Self:
+        return self.model_copy(update={"fraction": min(self.fraction * factor, MOST_SHARE)})
+
+    @property
+    def invertible(self) -> bool:
+        return True
+
+    @property
+    def additive_sigma(self) -> None:
+        return None
+
 
 class Speckle(CorruptionBase):
     """Multiplicative: x·(1 + sigma·n), with n standard normal."""
@@ -190,6 +298,21 @@ class Speckle(CorruptionBase):
     def words(self) -> str:
         return f"speckle, sigma {self.sigma:g}"
 
+    @property
+    def strength(self) -> float:
+        return self.sigma
+
+    def times(self, factor: float) -> Self:
+        return self.model_copy(update={"sigma": self.sigma * factor})
+
+    @property
+    def invertible(self) -> bool:
+        return True
+
+    @property
+    def additive_sigma(self) -> None:
+        return None
+
 
 class PoissonNoise(CorruptionBase):
     """Photon counting: Poisson(x·peak) / peak."""
@@ -201,6 +324,21 @@ class PoissonNoise(CorruptionBase):
     @property
     def words(self) -> str:
         return f"Poisson, {self.peak:g} photons at white"
+
+    @property
+    def strength(self) -> float:
+        return float(self.peak**-0.5)  # the noise falls with the root of the photons
+
+    def times(self, factor: float) -> Self:
+        return self.model_copy(update={"peak": self.peak / factor**2})
+
+    @property
+    def invertible(self) -> bool:
+        return True
+
+    @property
+    def additive_sigma(self) -> None:
+        return None
 
 
 Corruption = Annotated[

@@ -64,13 +64,13 @@ class Unbias:
     @classmethod
     def of(cls, corruption: Corruption | None) -> Self | None:
         """None where there is no bias, where it is not known, and where it cannot be undone."""
-        if corruption is None:
+        if corruption is None or not corruption.invertible:
             return None
         clean = torch.linspace(0, 1, LEVELS, dtype=torch.float64)
         mean, _ = expected(clean, corruption)
         biased = float((mean - clean).abs().max()) > LEAST
-        invertible = float(mean[-1] - mean[0]) > LEAST
-        return cls(clean, mean) if biased and invertible else None
+        rising = bool((mean.diff() > 0).all()) and float(mean[-1] - mean[0]) > LEAST
+        return cls(clean, mean) if biased and rising else None
 
     def __call__(self, restored: Tensor) -> Tensor:
         """Clean pixels in [0, 1] for expected ones; what lies outside the table is clamped."""

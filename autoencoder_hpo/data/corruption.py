@@ -27,10 +27,8 @@ def corrupt(clean: Tensor, config: Corruption, generator: Generator) -> Tensor:
     `clean` is float32 in [0, 1], any shape; `generator` lives on the same device. The result
     is in [0, 1] when `config.clip`; `none` returns the clean images themselves.
     """
-    if isinstance(config, NoCorruption):
-        return clean
     noisy = _damage(clean, config, generator)
-    return noisy.clamp(0, 1) if config.clip else noisy
+    return noisy.clamp(0, 1) if config.clip and config.damages else noisy
 
 
 def validation_noise(clean: Tensor, task: Task) -> Tensor:
@@ -48,12 +46,10 @@ def validation_noise(clean: Tensor, task: Task) -> Tensor:
     return corrupt(clean.cpu(), task.corruption, generator)
 
 
-def _damage(
-    clean: Tensor,
-    config: GaussianNoise | SaltAndPepper | Masking | Speckle | PoissonNoise,
-    generator: Generator,
-) -> Tensor:
+def _damage(clean: Tensor, config: Corruption, generator: Generator) -> Tensor:
     match config:
+        case NoCorruption():
+            return clean
         case GaussianNoise():
             return clean + config.sigma * _normal(clean, generator)
         case SaltAndPepper():

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from autoencoder_hpo.config import Corruption, GaussianNoise
+from autoencoder_hpo.config import Corruption
 from autoencoder_hpo.data.corruption import corrupt
 from autoencoder_hpo.seeds import seed_for
 
@@ -22,9 +22,11 @@ def noise_remark(unit_CHW: NDArray[np.float32], corruption: Corruption | None) -
 
     The noise expected is estimated in the same way, on the blurred image with the task's
     corruption added: what dark areas, clipping and texture do to the estimate, they do to both.
-    None where nothing can be said: other noise than Gaussian escapes the estimate in dark images.
+    None where nothing can be said: noise that is not additive escapes the estimate in dark images.
     """
-    if not isinstance(corruption, GaussianNoise) or min(unit_CHW.shape[1:]) < LEAST:
+    if corruption is None or corruption.additive_sigma is None:
+        return None
+    if min(unit_CHW.shape[1:]) < LEAST:
         return None
     found, expected = _estimate(unit_CHW), _estimate(_as_trained(unit_CHW, corruption))
     if TOO_CLEAN * expected <= found <= TOO_NOISY * expected:
@@ -32,7 +34,7 @@ def noise_remark(unit_CHW: NDArray[np.float32], corruption: Corruption | None) -
     how = "noisier" if found > expected else "less noisy"
     return (
         f"much {how} than what was trained for: noise of {found:.3f} by estimate, where "
-        f"sigma {corruption.sigma:g} would give {expected:.3f}"
+        f"sigma {corruption.additive_sigma:g} would give {expected:.3f}"
     )
 
 

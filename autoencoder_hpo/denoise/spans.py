@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autoencoder_hpo.config import NoCorruption
 from autoencoder_hpo.denoise.denoiser import Trained
 from autoencoder_hpo.errors import DataError
 
@@ -64,7 +63,7 @@ def find_span(trained: Trained, stored: NDArray[Any]) -> tuple[Span, str | None]
 def _expected(trained: Trained, dtype: np.dtype[Any]) -> Span:
     """By the type, as in training; by the training images where their type did not say."""
     corruption = trained.task.corruption
-    clip = corruption is None or isinstance(corruption, NoCorruption) or corruption.clip
+    clip = corruption is None or corruption.bounded
     own_range = trained.high not in (1.0, *_NATURAL.values()) or trained.low != 0
     if trained.task.data.scale == "minmax" or (own_range and dtype not in _NATURAL):
         if trained.high > trained.low:

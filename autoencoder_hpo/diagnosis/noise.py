@@ -1,18 +1,7 @@
 """A training noise that is not the noise that is to be removed."""
 
-from typing import assert_never
-
 from autoencoder_hpo.claims import CONFIG
-from autoencoder_hpo.config import (
-    Corruption,
-    GaussianNoise,
-    Masking,
-    NoCorruption,
-    PoissonNoise,
-    SaltAndPepper,
-    Speckle,
-    TrialConfig,
-)
+from autoencoder_hpo.config import Corruption, TrialConfig
 from autoencoder_hpo.diagnosis.case import Case
 from autoencoder_hpo.diagnosis.changes import line
 from autoencoder_hpo.diagnosis.findings import Facts, Finding
@@ -27,14 +16,14 @@ def noise_mismatch(case: Case, facts: Facts) -> Finding | None:
     None where the study tried its own noise as well, and this trial is better all the same.
     """
     own, wanted = case.config.corruption, case.task.corruption
-    if own is None or wanted is None or isinstance(wanted, NoCorruption) or not _far(own, wanted):
+    if own is None or wanted is None or not wanted.damages or not _far(own, wanted):
         return None
     if _excels(case, facts):
         return None
     if own.kind != wanted.kind:
         seen = f"Its training noise is {own.words}; that to remove is {wanted.words}."
     else:
-        times = strength(own) / strength(wanted)
+        times = own.strength / wanted.strength
         often = f"{times:.2g} times as strong as" if times > 1 else f"only {times:.2g} times"
         seen = f"Its training noise ({own.words}) is {often} that to remove ({wanted.words})."
     remedy = "Train with the noise of the task: leave trial.corruption out, or set it so."
@@ -45,25 +34,10 @@ def noise_mismatch(case: Case, facts: Facts) -> Finding | None:
     )  # fmt: skip
 
 
-def strength(corruption: Corruption) -> float:
-    """Proportional to what the noise does to a pixel: the standard deviation, or the share."""
-    match corruption:
-        case NoCorruption():
-            return 0.0
-        case GaussianNoise() | Speckle():
-            return corruption.sigma
-        case SaltAndPepper() | Masking():
-            return corruption.fraction
-        case PoissonNoise():
-            return float(corruption.peak**-0.5)
-        case _:
-            assert_never(corruption)
-
-
 def _far(own: Corruption, wanted: Corruption) -> bool:
     if own.kind != wanted.kind:
         return True
-    times = strength(own) / strength(wanted)
+    times = own.strength / wanted.strength
     return not 1 / FAR <= times <= FAR
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Generator, Tensor
 
-from autoencoder_hpo.config import Corruption, NoCorruption, Task
+from autoencoder_hpo.config import Corruption, Task
 from autoencoder_hpo.data.corruption import corrupt
 from autoencoder_hpo.data.scaling import Scaling
 from autoencoder_hpo.data.splits import (
@@ -97,7 +97,7 @@ def held_out_noise(clean_NCHW: Tensor, task: Task, corruption: Corruption, *more
 
 
 def is_corrupted(task: Task) -> bool:
-    return not isinstance(task.corruption, NoCorruption)
+    return task.corruption is None or task.corruption.damages
 
 
 def _base(file: StudyFile, settings: Settings) -> Path:

@@ -9,16 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from autoencoder_hpo.comparison import estimate_difference, estimate_mean
-from autoencoder_hpo.config import (
-    Corruption,
-    GaussianNoise,
-    Masking,
-    NoCorruption,
-    PoissonNoise,
-    SaltAndPepper,
-    Speckle,
-    Task,
-)
+from autoencoder_hpo.config import Task
 from autoencoder_hpo.finalize.images import HeldOutImages, held_out_noise, is_corrupted
 from autoencoder_hpo.finalize.results import Examined, Group, Row, Strength
 from autoencoder_hpo.seeds import seed_for
@@ -26,8 +17,6 @@ from autoencoder_hpo.training.metrics import mse_per_image, psnr, ssim
 from autoencoder_hpo.training.prepared import CHUNK
 
 NOISE_FACTORS = (0.5, 1.5, 2.0)
-MOST_SHARE = 0.95
-"""Of the pixels; a mask over all of them would leave nothing to restore."""
 
 Restore = Callable[[Tensor], Tensor]
 
@@ -181,7 +170,7 @@ def _groups(ours: Measured, noisy: Measured | None, test: HeldOutImages) -> tupl
 def _strengths(restore: Restore, test: HeldOutImages, task: Task) -> tuple[Strength, ...]:
     found = []
     for factor in NOISE_FACTORS:
-        corruption = None if task.corruption is None else scaled(task.corruption, factor)
+        corruption = None if task.corruption is None else task.corruption.times(factor)
         if corruption is None:
             continue
         noisy = held_out_noise(test.clean, task, corruption, str(factor))
@@ -189,19 +178,6 @@ def _strengths(restore: Restore, test: HeldOutImages, task: Task) -> tuple[Stren
         after = float(psnr(mse_per_image(restore(noisy), test.clean)).mean())
         found.append(Strength(corruption.words, after, before, after - before))
     return tuple(found)
-
-
-def scaled(corruption: Corruption, factor: float) -> Corruption | None:
-    """The same kind of noise, so many times as strong; None where there is none."""
-    match corruption:
-        case NoCorruption():
-            return None
-        case GaussianNoise(sigma=sigma) | Speckle(sigma=sigma):
-            return corruption.model_copy(update={"sigma": sigma * factor})
-        case SaltAndPepper(fraction=share) | Masking(fraction=share):
-            return corruption.model_copy(update={"fraction": min(share * factor, MOST_SHARE)})
-        case PoissonNoise(peak=peak):  # the noise grows with the root of the photons
-            return corruption.model_copy(update={"peak": peak / factor**2})
 
 
 def _seed(task: Task) -> int:

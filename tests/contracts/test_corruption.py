@@ -4,6 +4,7 @@ A kind that joins the union `Corruption` is tested here with values found by its
 """
 
 import json
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -29,18 +30,18 @@ from support import merged, study_file, study_text
 from torch import Generator, Tensor
 from training.examples import images as blobs
 
+import autoencoder_hpo
 from autoencoder_hpo.baselines import affine_record, fit_affine, fit_baselines
 from autoencoder_hpo.baselines.expected import LEAST, Unbias, expected
 from autoencoder_hpo.bundle.config import config_text, parse_config
-from autoencoder_hpo.config import Corruption, CorruptionBase, Task, TrialConfig
+from autoencoder_hpo.config import Corruption, CorruptionBase, GaussianNoise, Task, TrialConfig
 from autoencoder_hpo.data.corruption import corrupt, validation_noise
 from autoencoder_hpo.data.splits import ImageSet
 from autoencoder_hpo.denoise.noise import noise_remark
 from autoencoder_hpo.denoise.spans import find_span
-from autoencoder_hpo.diagnosis.noise import strength
 from autoencoder_hpo.diagnosis.trials import of_trial
-from autoencoder_hpo.finalize.images import HeldOutImages, held_out_noise
-from autoencoder_hpo.finalize.testing import NOISE_FACTORS, BaselineScores, look, measure, scaled
+from autoencoder_hpo.finalize.images import HeldOutImages, held_out_noise, is_corrupted
+from autoencoder_hpo.finalize.testing import NOISE_FACTORS, BaselineScores, look, measure
 from autoencoder_hpo.schema import json_schema
 from autoencoder_hpo.space import FixedSuggester, fill
 from autoencoder_hpo.study import parse_study
@@ -50,7 +51,7 @@ from autoencoder_hpo.training.prepared import prepare
 
 CPU = torch.device("cpu")
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
-DRAWS = 20_000
+DRAWS = 40_000
 LEVELS = torch.cat([torch.tensor([0.0, 1.0]), torch.rand(19, generator=Generator().manual_seed(7))])
 """Of clean pixels: the ends, and some that no step of a corruption is likely to begin at."""
 EDGES = [  # where a formula of the expected value has an edge
@@ -76,22 +77,52 @@ def photos() -> Tensor:
     return photographs(400, size=(8, 8), grey=True)
 
 
-def damages(config: Corruption) -> bool:
-    return strength(config) > 0
-
-
 def damage(config: Corruption) -> float:
     """Root mean square of what becomes of a pixel."""
     return float((noisy(photos(), config) - photos()).square().mean().sqrt())
 
 
 def by_strength(kind: type[CorruptionBase]) -> list[Any]:
-    return sorted((make(kind, values) for values in inner(kind)), key=strength)
+    return sorted(
+        (make(kind, values) for values in inner(kind)), key=lambda config: config.strength
+    )
 
 
 def task_of(config: Corruption) -> Task:
     given = {"data": {"dataset": "digits"}, "corruption": config.model_dump(), "epochs": 1}
     return Task.model_validate(given)
+
+
+# ---- that it answers -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("member", sorted(CorruptionBase.__abstractmethods__))
+def test_a_kind_that_forgets_to_answer_cannot_be_made(member: str) -> None:
+    asked = {member: vars(CorruptionBase)[member], "__module__": __name__}
+    forgetful = type(GaussianNoise)("Forgetful", (GaussianNoise,), asked)
+    for make_one in (forgetful, lambda **given: forgetful.model_validate(given)):
+        with pytest.raises(TypeError, match=f"abstract method '?{member}"):
+            make_one(kind="gaussian", sigma=0.1)
+
+
+def test_these_are_the_questions() -> None:
+    assert CorruptionBase.__abstractmethods__ == {
+        "words", "strength", "times", "invertible", "additive_sigma"
+    }  # fmt: skip
+
+
+def test_only_two_modules_know_a_kind_by_name() -> None:
+    """Both by a match that mypy holds to be complete."""
+    package = Path(autoencoder_hpo.__file__).parent
+    names = re.compile("|".join(rf"\b{kind.__name__}\b" for kind in KINDS))
+    found = {
+        str(path.relative_to(package))
+        for path in package.rglob("*.py")
+        if names.search(path.read_text())
+    }
+    assert {each for each in found if not each.startswith("config")} == {
+        "data/corruption.py", "baselines/expected.py"
+    }  # fmt: skip
 
 
 # ---- what it does to images ------------------------------------------------------------
@@ -106,7 +137,8 @@ def test_it_damages_a_copy_of_the_images(config: Corruption, device: str) -> Non
     assert torch.equal(clean, before)
     assert (given.shape, given.dtype, given.device) == (clean.shape, clean.dtype, clean.device)
     assert given.isfinite().all()
-    assert torch.equal(given, clean) != damages(config)
+    assert torch.equal(given, clean) != config.damages
+    assert not config.bounded or 0 <= float(given.min()) <= float(given.max()) <= 1
 
 
 @each_corruption(clip=(True,))
@@ -123,6 +155,7 @@ def test_all_chance_comes_from_the_generator(config: Corruption) -> None:
     varies = bool((square - mean.square() > NOTHING).any())
     assert torch.equal(first, again)
     assert torch.equal(first, second) != varies
+    assert torch.equal(first, corrupt(clean, config, Generator().manual_seed(4))) != varies
 
 
 @each_corruption(clip=(True,))
@@ -131,7 +164,7 @@ def test_clipped_is_as_unclipped_but_for_the_clipping(config: Corruption) -> Non
     clipped, unclipped = (
         noisy(wide, config.model_copy(update={"clip": clip})) for clip in (True, False)
     )
-    if damages(config):
+    if config.damages:
         assert torch.equal(clipped, unclipped.clamp(0, 1))
     else:
         assert torch.equal(clipped, wide)
@@ -177,7 +210,7 @@ def test_more_strength_is_more_damage_and_other_words(kind: type[CorruptionBase]
     assert len(set(words)) == len(rising)
     assert done == sorted(set(done))
     assert all(
-        (strength(config) > 0) == (found > 0) for config, found in zip(rising, done, strict=True)
+        (config.strength > 0) == (found > 0) for config, found in zip(rising, done, strict=True)
     )
 
 
@@ -186,21 +219,30 @@ def test_times_as_strong(kind: type[CorruptionBase]) -> None:
     """None at one factor is none at any: there are no other strengths of it."""
     for config in by_strength(kind):
         factors = (*NOISE_FACTORS, 1.0)
-        found = {factor: scaled(config, factor) for factor in sorted(factors)}
+        found = {factor: config.times(factor) for factor in sorted(factors)}
         if not all(found.values()):
             assert set(found.values()) == {None}
             continue
-        assert damages(config)
+        assert config.damages
         assert found[1.0] == config
         done = [damage(each) for each in found.values() if each]
         assert done == sorted(set(done))
         for factor, other in found.items():
             assert other is not None
             assert type(other) is kind
-            times = strength(other) / strength(config)
+            times = other.strength / config.strength
             assert times == pytest.approx(factor, rel=0.2)  # whole numbers cannot be halved
     if not numbers(kind):
-        assert scaled(middle(kind), 2.0) is None
+        assert middle(kind).times(2.0) is None
+
+
+@each_corruption(clip=(False,))
+def test_noise_that_one_image_shows_is_the_same_at_every_pixel(config: Corruption) -> None:
+    if config.additive_sigma is None:
+        return
+    noise = (noisy(LEVELS.expand(DRAWS, -1), config) - LEVELS) / config.additive_sigma
+    assert torch.allclose(noise.std(0), torch.ones(len(LEVELS)), atol=5 / DRAWS**0.5)
+    assert noise.mean(0).abs().max() < 5 / DRAWS**0.5
 
 
 # ---- what it does on average -----------------------------------------------------------
@@ -216,13 +258,20 @@ def test_the_expected_value_and_square_are_those_of_many_draws(config: Corruptio
 
 
 @each_corruption(*EDGES)
+def test_it_is_invertible_or_says_that_it_is_not(config: Corruption) -> None:
+    mean, _ = expected(torch.linspace(0, 1, 4097, dtype=torch.float64), config)
+    assert config.invertible == bool((mean.diff() > 0).all())
+    assert config.invertible or Unbias.of(config) is None
+
+
+@each_corruption(*EDGES)
 def test_the_bias_is_undone_or_nothing_is(config: Corruption) -> None:
     unbias = Unbias.of(config)
     mean, _ = expected(LEVELS, config)
     if unbias is None:
         black, white = expected(torch.tensor([0.0, 1.0]), config)[0]
         biased = float((mean - LEVELS).abs().max()) > LEAST
-        assert not biased or white - black <= LEAST
+        assert not biased or not config.invertible or white - black <= LEAST
         return
     assert (unbias.expected.diff() > 0).all()
     assert torch.allclose(unbias(mean), LEVELS.double(), atol=1e-4)
@@ -255,7 +304,7 @@ def test_the_affine_filter_needs_no_draws_of_it(kind: type[CorruptionBase]) -> N
             float((filter.restore(given) - val).square().mean()) for filter in (told, drawn)
         )
         assert left < 1.05 * left_by_draws + NOTHING
-    assert left <= 1.05 * before or not damages(config)  # the last is the strongest
+    assert left <= 1.05 * before or not config.damages  # the last is the strongest
 
 
 @each_kind
@@ -265,7 +314,7 @@ def test_all_baselines_take_it(kind: type[CorruptionBase], monkeypatch: pytest.M
     config, train, val = middle(kind), photos()[:40], photos()[40:60]
     given = noisy(val, config, seed=2)
     _, *others = fit_baselines(train, corruption=config, val_clean=val, val_noisy=given)
-    assert bool(others) == damages(config)
+    assert bool(others) == config.damages
     for restored in (baseline.restore(given) for baseline in others):
         assert 0 <= float(restored.min()) <= float(restored.max()) <= 1
 
@@ -275,7 +324,7 @@ def test_a_study_knows_the_affine_filter_where_there_is_noise(kind: type[Corrupt
     config = middle(kind)
     prepared = prepare(ImageSet(photos()[::2]), ImageSet(photos()[1::2]), task_of(config), CPU)
     record = affine_record([prepared], config)
-    assert (record is None) != damages(config)
+    assert (record is None) != config.damages
     json.dumps(record)
 
 
@@ -299,8 +348,8 @@ def test_finalize_measures_it_at_other_strengths(kind: type[CorruptionBase]) -> 
     test = HeldOutImages(photos(), given, torch.arange(len(given)), None)
     other = BaselineScores("noisy input", {}, False, measure(given, photos()))
     tested = look(lambda images: images, test, [other], task, slow_images=400)
-    assert (tested.denoiser.gain is None) != damages(config)
-    if scaled(config, 2.0) is None:
+    assert is_corrupted(task) == config.damages == (tested.denoiser.gain is not None)
+    if config.times(2.0) is None:
         assert tested.strengths == ()
         return
     before = [each.noisy_psnr for each in tested.strengths]
@@ -321,8 +370,8 @@ def test_the_diagnosis_tells_other_training_noise(kind: type[CorruptionBase]) ->
     assert said(config) == []
     for other in KINDS:
         if other is not kind:
-            assert len(said(middle(other))) == damages(config)
-    far, near = scaled(config, 3.0), scaled(config, 1.2)
+            assert len(said(middle(other))) == config.damages
+    far, near = config.times(3.0), config.times(1.2)
     if far is not None and near is not None:
         (seen,) = said(far)
         assert far.words in seen
@@ -331,16 +380,19 @@ def test_the_diagnosis_tells_other_training_noise(kind: type[CorruptionBase]) ->
 
 
 @each_kind
-def test_denoise_remarks_on_other_noise_or_knows_nothing_of_it(kind: type[CorruptionBase]) -> None:
-    image = photographs(1, size=(200, 200), grey=True)[0]
+def test_denoise_remarks_on_other_noise_where_one_image_shows_it(
+    kind: type[CorruptionBase],
+) -> None:
     config = middle(kind)
-    assert noise_remark(noisy(image, config, seed=4).numpy(), config) is None
-    stronger = scaled(config, 3.0)
-    if kind.__name__ == "GaussianNoise":
-        assert stronger is not None
-        remark = noise_remark(noisy(image, stronger).numpy(), config)
-        assert remark is not None
-        assert remark.startswith("much noisier")
+    image = photographs(1, size=(200, 200), grey=True)[0]
+    given = [image, noisy(image, config, seed=4)]
+    if config.damages:
+        given.append(noisy(image, config.times(3.0) or config))
+    said = [str(noise_remark(each.numpy(), config)).partition(" than")[0] for each in given]
+    if config.additive_sigma is None:
+        assert set(said) == {"None"}
+    else:
+        assert said == ["much less noisy", "None", "much noisier"]
 
 
 @each_corruption()
@@ -348,7 +400,7 @@ def test_what_is_restored_is_clipped_as_it_was_in_training(config: Corruption) -
     trained = fresh().config.model_copy(update={"task": task_of(config)})
     span, remark = find_span(trained, photos()[0].numpy())
     assert remark is None
-    assert span.clip == (config.clip or not damages(config))
+    assert span.clip == (config.clip or not config.damages)
 
 
 # ---- how it is written down ------------------------------------------------------------

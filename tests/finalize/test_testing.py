@@ -16,7 +16,6 @@ from autoencoder_hpo.finalize.testing import (
     BaselineScores,
     look,
     measure,
-    scaled,
     spread_of,
 )
 from autoencoder_hpo.finalize.wording import best_baseline, warnings
@@ -145,30 +144,6 @@ def test_without_noise_there_is_no_gain_and_no_other_strength() -> None:
     tested = look(lambda noisy: noisy * 0.9, test, [], own, slow_images=IMAGES)
     assert tested.denoiser.gain is None
     assert tested.strengths == ()
-
-
-@pytest.mark.parametrize(
-    ("noise", "twice", "words"),
-    [
-        ({"kind": "gaussian", "sigma": 0.2}, {"sigma": 0.4}, "Gaussian, sigma 0.4"),
-        ({"kind": "speckle", "sigma": 0.1}, {"sigma": 0.2}, "speckle, sigma 0.2"),
-        ({"kind": "masking", "fraction": 0.3}, {"fraction": 0.6}, "masking, 60% of the pixels"),
-        (
-            {"kind": "salt_and_pepper", "fraction": 0.6},
-            {"fraction": 0.95},
-            "salt and pepper, 95% of the pixels",
-        ),
-        ({"kind": "poisson", "peak": 40}, {"peak": 10}, "Poisson, 10 photons at white"),
-    ],
-)
-def test_noise_of_twice_the_strength(
-    noise: dict[str, object], twice: dict[str, float], words: str
-) -> None:
-    corruption: Corruption = TypeAdapter(Corruption).validate_python(noise)
-    stronger = scaled(corruption, 2.0)
-    assert stronger is not None
-    assert stronger.model_dump() == {**corruption.model_dump(), **twice}
-    assert stronger.words == words
 
 
 def test_one_file_is_no_proof() -> None:
