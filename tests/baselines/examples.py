@@ -1,4 +1,4 @@
-"""Real images to restore, and every kind of noise to restore them from."""
+"""Real images to restore, and noise of a strength that is worth removing."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from autoencoder_hpo.config import Corruption
 from autoencoder_hpo.data.corruption import corrupt
 from autoencoder_hpo.training.metrics import mse_per_image, psnr
 
-KINDS: dict[str, dict[str, Any]] = {
+TYPICAL: dict[str, dict[str, Any]] = {
     "gaussian": {"kind": "gaussian", "sigma": 0.2},
     "unclipped": {"kind": "gaussian", "sigma": 0.2, "clip": False},
     "salt_and_pepper": {"kind": "salt_and_pepper", "fraction": 0.2},
@@ -22,7 +22,7 @@ KINDS: dict[str, dict[str, Any]] = {
 
 
 def corruption(kind: str = "gaussian", **changes: Any) -> Corruption:
-    return TypeAdapter(Corruption).validate_python({**KINDS[kind], **changes})
+    return TypeAdapter(Corruption).validate_python({**TYPICAL[kind], **changes})
 
 
 def noisy(clean: Tensor, config: Corruption, *, seed: int = 1) -> Tensor:

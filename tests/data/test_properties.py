@@ -1,5 +1,6 @@
 """What holds for every split and every corruption, whatever is asked for."""
 
+import math
 import tempfile
 from itertools import chain
 from pathlib import Path
@@ -7,27 +8,20 @@ from typing import Any
 
 import numpy as np
 import torch
+from corruptions import KINDS, inner, make, numbers
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
-from pydantic import TypeAdapter
 from torch import Generator
 
-from autoencoder_hpo.config import Corruption, Task
+from autoencoder_hpo.config import Corruption, CorruptionBase, Task
 from autoencoder_hpo.data.corruption import corrupt
 from autoencoder_hpo.data.splits import ImageSet, folds, load_search_data, load_test_images
 from autoencoder_hpo.errors import DataError
 
 SHARE = st.one_of(st.floats(0.01, 0.9), st.integers(1, 30))
-LEVELS = {
-    "gaussian": ("sigma", st.floats(1e-3, 10)),
-    "salt_and_pepper": ("fraction", st.floats(1e-3, 1)),
-    "masking": ("fraction", st.floats(1e-3, 0.999)),
-    "speckle": ("sigma", st.floats(1e-3, 10)),
-    "poisson": ("peak", st.floats(1e-2, 1e5)),
-}
 
 
-def numbers(images: ImageSet) -> list[int]:
+def places(images: ImageSet) -> list[int]:
     """Which images of the array these are."""
     return (images.clean[:, 0, 0, 0] * 255).round().int().tolist()
 
@@ -48,7 +42,7 @@ def test_every_split_divides_all_images_once_or_says_why_not(
         where = {"base": Path(folder), "datasets": Path(folder)}
         try:
             found = load_search_data(task, **where)
-            held_out = numbers(load_test_images(task, **where))
+            held_out = places(load_test_images(task, **where))
         except DataError as error:
             said = str(error)
             event("refused")
@@ -57,7 +51,7 @@ def test_every_split_divides_all_images_once_or_says_why_not(
         assert "\n" not in said
         if said:
             return
-        parts = [numbers(found.train), numbers(found.validation), held_out]
+        parts = [places(found.train), places(found.validation), held_out]
         together = sorted(chain(*parts))
         assert all(parts)
         assert len(set(together)) == len(together)
@@ -70,26 +64,30 @@ def test_every_split_divides_all_images_once_or_says_why_not(
 
 
 def _check_folds(found: Any, seed: int) -> None:
-    known = sorted(numbers(found.train) + numbers(found.validation))
+    known = sorted(places(found.train) + places(found.validation))
     many = min(3, len(known))
     if many < 2:
         return
     held = []
     for train, validation in folds(found, many, seed):
-        assert sorted(numbers(train) + numbers(validation)) == known
-        held += numbers(validation)
+        assert sorted(places(train) + places(validation)) == known
+        held += places(validation)
     assert sorted(held) == known
 
 
+def within(kind: type[CorruptionBase], name: str) -> st.SearchStrategy[float]:
+    low, high = numbers(kind)[name]
+    whole = kind.model_fields[name].annotation is int
+    return st.integers(math.ceil(low), math.floor(high)) if whole else st.floats(low, high)
+
+
 @settings(max_examples=200, deadline=None)
-@given(st.sampled_from(sorted(LEVELS)), st.data(), st.integers(0, 2**31 - 1), st.booleans())
+@given(st.sampled_from(KINDS), st.data(), st.integers(0, 2**31 - 1), st.booleans())
 def test_every_corruption_leaves_its_input_and_repeats_itself(
-    kind: str, data: st.DataObject, seed: int, clip: bool
+    kind: type[CorruptionBase], data: st.DataObject, seed: int, clip: bool
 ) -> None:
-    name, level = LEVELS[kind]
-    config = TypeAdapter(Corruption).validate_python(
-        {"kind": kind, name: data.draw(level), "clip": clip}
-    )
+    drawn = {name: data.draw(within(kind, name)) for name in numbers(kind)}
+    config: Corruption = make(kind, {**data.draw(st.sampled_from(inner(kind))), **drawn}, clip=clip)
     shape = data.draw(st.lists(st.integers(1, 6), min_size=1, max_size=4))
     clean = torch.rand(shape, generator=Generator().manual_seed(seed))
     before = clean.clone()
