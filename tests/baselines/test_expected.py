@@ -3,6 +3,7 @@
 import pytest
 import torch
 from baselines.examples import corruption, noisy
+from torch import Tensor
 
 from autoencoder_hpo.baselines.expected import Unbias
 from autoencoder_hpo.config import Corruption
@@ -25,3 +26,15 @@ def test_without_a_known_bias_that_can_be_undone_there_is_nothing_to_undo(
     config: Corruption | None,
 ) -> None:
     assert Unbias.of(config) is None
+
+
+def test_steps_cannot_be_undone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a kind says of itself: no kind of today has steps."""
+
+    def steps(clean: Tensor, config: Corruption) -> tuple[Tensor, Tensor]:
+        mean = (clean * 4).round() / 4
+        return mean, mean.square()
+
+    assert Unbias.of(corruption()) is not None
+    monkeypatch.setattr("autoencoder_hpo.baselines.expected.expected", steps)
+    assert Unbias.of(corruption()) is None
