@@ -15,7 +15,6 @@ from autoencoder_hpo.data.census import census
 from autoencoder_hpo.data.splits import SearchData, folds, load_search_data
 from autoencoder_hpo.errors import StudyError
 from autoencoder_hpo.ledger import OpenStudy
-from autoencoder_hpo.models import check_model
 from autoencoder_hpo.settings import Settings, make_directory
 from autoencoder_hpo.space import corners
 from autoencoder_hpo.study import StudyFile
@@ -82,7 +81,7 @@ def check_models(file: StudyFile, inputs: Inputs) -> None:
     problems = []
     for model in {config.model for config in every}:
         try:
-            check_model(model, inputs.images.shape)
+            model.check(inputs.images.shape)
         except ValueError as error:
             problems.append(f"trial.model: {error}")
     if problems:

@@ -4,7 +4,7 @@ Shapes: N images, C channels, H rows, W columns.
 """
 
 from dataclasses import dataclass
-from typing import Any, TypeVar, assert_never
+from typing import Any, TypeVar
 
 import torch
 from numpy.typing import NDArray
@@ -20,7 +20,6 @@ from autoencoder_hpo.bundle.images import (
     stored,
     with_channels,
 )
-from autoencoder_hpo.config import ConvConfig, MlpConfig, UnetConfig
 from autoencoder_hpo.errors import DataError
 from autoencoder_hpo.models import Denoiser
 
@@ -46,22 +45,17 @@ class LoadedDenoiser:
     @property
     def size(self) -> tuple[int, int] | None:
         """(H, W) of all images it takes; None when it takes any."""
-        return self.config.shape[1:] if self.config.config.model.kind == "mlp" else None
+        return self.config.config.model.size(self.config.shape)
 
     @property
     def multiple(self) -> int:
         """Tiles whose corners are at multiples of this are restored as in the whole image."""
-        model = self.config.config.model
-        return 1 if isinstance(model, MlpConfig) else 2**model.depth
+        return self.config.config.model.multiple
 
     @property
     def whole_image(self) -> bool:
-        """Whether a pixel depends on statistics over the whole image, so that no tile is exact.
-
-        An mlp knows nothing larger than its own size.
-        """
-        model = self.config.config.model
-        return model.kind != "mlp" and model.normalization in ("layer", "group")
+        """Whether a pixel depends on statistics over the whole image, so that no tile is exact."""
+        return self.config.config.model.whole_image
 
     @property
     def reach(self) -> int:
@@ -69,17 +63,7 @@ class LoadedDenoiser:
 
         That of the layers; it says nothing of statistics over the whole image.
         """
-        model = self.config.config.model
-        coarsest = self.multiple
-        match model:
-            case MlpConfig():
-                return max(self.config.shape[1:])
-            case ConvConfig():  # one convolution a level on the way down, one on the way up
-                return 2 * (model.kernel // 2) * (coarsest - 1) + 1 + coarsest
-            case UnetConfig():  # two a level, each way, and two at the bottom
-                return 2 * (2 * coarsest - 1) + 2 * (coarsest - 1) + coarsest
-            case _ as never:
-                assert_never(never)
+        return self.config.config.model.reach(self.config.shape)
 
     @torch.no_grad()
     def restore(self, noisy_NCHW: Tensor) -> Tensor:
@@ -88,7 +72,7 @@ class LoadedDenoiser:
         Noise that was not clipped may leave [0, 1]; what is restored does not.
 
         Raises:
-            DataError: other channels, another size than an mlp's, or values that are not finite.
+            DataError: other channels, another size than `size`, or values that are not finite.
         """
         self._check(noisy_NCHW)
         refuse_gaps(noisy_NCHW)
@@ -106,7 +90,7 @@ class LoadedDenoiser:
                 values as they were stored instead.
 
         Raises:
-            DataError: another shape or type, another size than an mlp's, or values that are not
+            DataError: another shape or type, another size than `size`, or values that are not
                 finite.
         """
         values = as_tensor(images).cpu()
@@ -135,6 +119,6 @@ class LoadedDenoiser:
         if self.size is not None and (height, width) != self.size:
             own = "×".join(map(str, self.size))
             raise DataError(
-                f"images of {height}×{width}: this denoiser, an mlp, takes {own} only; cut them "
-                "into tiles of that size"
+                f"images of {height}×{width}: this denoiser, {self.config.config.model.words}, "
+                f"takes {own} only; cut them into tiles of that size"
             )

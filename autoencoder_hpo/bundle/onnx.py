@@ -17,10 +17,8 @@ from torch import Tensor, nn
 
 from autoencoder_hpo.bundle.config import BundleConfig
 from autoencoder_hpo.bundle.images import refuse_gaps
-from autoencoder_hpo.config import MlpConfig
 from autoencoder_hpo.errors import BundleError
 from autoencoder_hpo.models import Denoiser
-from autoencoder_hpo.models.mlp import Mlp
 
 OPSET, IR = 18, 8
 """What torch's exporter writes without conversion, and the file format of its day (2022)."""
@@ -59,7 +57,7 @@ class _Whole(nn.Module):
 def export_graph(model: Denoiser, config: BundleConfig) -> bytes:
     """An ONNX file: `noisy` float32 [N,C,H,W] to `restored`, clamped to [0, 1].
 
-    N is free; H and W are too, unless the model is an mlp.
+    N is free; H and W are too, unless the model has one size.
 
     Raises:
         BundleError: the weights are more than one file may hold.
@@ -71,14 +69,14 @@ def export_graph(model: Denoiser, config: BundleConfig) -> bytes:
             "search for a smaller one"
         )
     denoiser = copy.deepcopy(model).cpu().float()
-    fixed = _is_fixed(model)
-    multiple = 1 if fixed else 2**config.config.model.depth
-    if not fixed:
-        denoiser.net.multiple = 1  # type: ignore[assignment]
-    return _export(_Whole(denoiser, multiple).eval(), _sample(config, multiple), fixed=fixed)
+    whole = _Whole(denoiser, denoiser.multiple)
+    denoiser.multiple = 1
+    return _export(whole.eval(), _sample(config), fixed=_is_fixed(config))
 
 
-def check_graph(graph: bytes, model: Denoiser, examples_NCHW: Tensor, *, where: Path) -> None:
+def check_graph(
+    graph: bytes, model: Denoiser, config: BundleConfig, examples_NCHW: Tensor, *, where: Path
+) -> None:
     """Compare the graph's images with the model's: the examples, and one of another size.
 
     Raises:
@@ -90,7 +88,7 @@ def check_graph(graph: bytes, model: Denoiser, examples_NCHW: Tensor, *, where: 
         raise ValueError("examples_NCHW holds no image to compare the graph and the model on")
     refuse_gaps(examples_NCHW)
     run = runtime(graph)
-    for noisy in _views(examples_NCHW.detach().cpu().float(), fixed=_is_fixed(model)):
+    for noisy in _views(examples_NCHW.detach().cpu().float(), fixed=_is_fixed(config)):
         with torch.no_grad():
             wanted = model(noisy).clamp(0, 1)
         difference = float((torch.from_numpy(run(noisy.numpy())) - wanted).abs().max())
@@ -160,12 +158,12 @@ def _tidy(proto: Any, *, fixed: bool) -> bytes:
     return proto.SerializeToString(deterministic=True)
 
 
-def _sample(config: BundleConfig, multiple: int) -> Tensor:
+def _sample(config: BundleConfig) -> Tensor:
     """Sizes that no two axes share and none is 1, or the graph would hold it for given."""
-    channels, height, width = config.shape
-    if isinstance(config.config.model, MlpConfig):
-        return torch.zeros(2, channels, height, width)
-    return torch.zeros(2, channels, 3 * multiple + 1, 5 * multiple + 1)
+    model, (channels, height, width) = config.config.model, config.shape
+    if not _is_fixed(config):
+        height, width = 3 * model.multiple + 1, 5 * model.multiple + 1
+    return torch.zeros(2, channels, height, width)
 
 
 def _views(examples_NCHW: Tensor, *, fixed: bool) -> list[Tensor]:
@@ -176,5 +174,5 @@ def _views(examples_NCHW: Tensor, *, fixed: bool) -> list[Tensor]:
     return [examples_NCHW, examples_NCHW[:1, :, : height - 1, : width - 1].contiguous()]
 
 
-def _is_fixed(model: Denoiser) -> bool:
-    return isinstance(model.net, Mlp)
+def _is_fixed(config: BundleConfig) -> bool:
+    return config.config.model.size(config.shape) is not None

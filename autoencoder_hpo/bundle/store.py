@@ -62,7 +62,7 @@ def write_bundle(
     weights = pack_weights(model)
     restored = unpack_model(weights, config, folder / WEIGHTS)
     graph = export_graph(restored, config)
-    check_graph(graph, restored, examples_NCHW, where=folder / ONNX)
+    check_graph(graph, restored, config, examples_NCHW, where=folder / ONNX)
     contents = {
         WEIGHTS: weights,
         CONFIG: config_text(config).encode(),

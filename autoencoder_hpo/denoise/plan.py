@@ -2,9 +2,8 @@
 
 import math
 from dataclasses import dataclass
-from typing import assert_never
 
-from autoencoder_hpo.config import ConvConfig, MlpConfig, ModelConfig, UnetConfig
+from autoencoder_hpo.config import ModelConfig
 from autoencoder_hpo.denoise.denoiser import Denoiser
 from autoencoder_hpo.denoise.tiles import Cut, cut
 
@@ -54,19 +53,8 @@ def plan_tiles(
 
 
 def pixel_bytes(model: ModelConfig, channels: int) -> int:
-    """Bytes of activations that a pixel of a tile needs, about: eight float32 maps at the top.
-
-    Measured with resource.getrusage: a U-Net keeps about six maps of its first level's
-    channels at once, a convolutional autoencoder three.
-    """
-    match model:
-        case MlpConfig():
-            maps = 4 * channels
-        case ConvConfig() | UnetConfig():
-            maps = 8 * max(channels, model.channels)
-        case _ as never:
-            assert_never(never)
-    return 4 * maps
+    """Bytes of activations that a pixel of a tile needs, about."""
+    return 4 * model.maps(channels)
 
 
 def _fixed(size: tuple[int, int], height: int, width: int) -> tuple[Cut, Cut]:

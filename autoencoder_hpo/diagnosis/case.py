@@ -8,7 +8,7 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState
 
 from autoencoder_hpo.claims import CONFIG, REASON
-from autoencoder_hpo.config import ConvConfig, MlpConfig, Task, TrialConfig, UnetConfig
+from autoencoder_hpo.config import Task, TrialConfig
 from autoencoder_hpo.diagnosis.curves import Curve
 from autoencoder_hpo.diagnosis.findings import Facts, Finding, Sure
 from autoencoder_hpo.screens import mse
@@ -91,15 +91,8 @@ class Case:
 
     @property
     def bottleneck(self) -> int | None:
-        """Values that an image is squeezed into; None for a unet, whose skips go round it."""
-        _, height, width = self.shape
-        match self.config.model:
-            case MlpConfig(latent=latent):
-                return latent
-            case ConvConfig(latent=latent, depth=depth):
-                return latent * math.ceil(height / 2**depth) * math.ceil(width / 2**depth)
-            case UnetConfig():
-                return None
+        """Values that an image is squeezed into; None where the model has no such place."""
+        return self.config.model.bottleneck(self.shape)
 
     def pca_bound(self, size: int | None) -> float | None:
         """The MSE that a linear autoencoder of this size leaves of clean images.

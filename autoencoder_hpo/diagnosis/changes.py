@@ -13,7 +13,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import ValidationError
 
-from autoencoder_hpo.config import TrialConfig
+from autoencoder_hpo.config import ImageShape, TrialConfig
 from autoencoder_hpo.diagnosis.findings import Facts
 from autoencoder_hpo.diagnosis.times import has_time_for
 from autoencoder_hpo.space import FixedSuggester, corners, fill, to_params
@@ -35,6 +35,7 @@ from autoencoder_hpo.study.rules import config_problems, epoch_problems
 End = Literal["low", "high"]
 Given = Mapping[str, Scalar]
 FACTORS = (3.0, 2.0, 1.5)  # by which an end of a log range moves, as far as its field allows
+UNET_DEPTHS = (1, 2)  # of one that is proposed: it is small, and halves small images no further
 SHARES = (0.5, 0.25, 0.1)  # of its width by which an end of another range moves
 
 
@@ -156,12 +157,10 @@ def _range(hole: Range, low: float, high: float) -> dict[str, Any]:
 
 def _is_allowed(facts: Facts, hole: Hole, changed: dict[str, Any], params: Given) -> bool:
     """Whether the study may hold this, and a model of these parameters takes its images."""
-    from autoencoder_hpo.models import check_model  # imports torch, which few findings need
-
     tree = _with(facts.study.trial, hole.source, changed)
     try:
         config = TrialConfig.model_validate(fill(tree, FixedSuggester(params)).config)
-        check_model(config.model, tuple(facts.data["shape"]))
+        config.model.check(tuple(facts.data["shape"]))
     except (SpaceError, ValidationError, ValueError):
         return False
     return not epoch_problems(config, facts.study.task) and _starts_fit(facts, tree)
@@ -209,13 +208,26 @@ def without(facts: Facts, hole: Listed | Choice, option: Scalar) -> tuple[str, s
 
 def small_unet(facts: Facts) -> str | None:
     """A unet in place of the models; None where there is one, or the study cannot take it."""
+    unet = unet_for(tuple(facts.data["shape"]))
     kinds = {config.config["model"]["kind"] for config in corners(facts.study.trial)}
-    depths = [depth for depth in (1, 2) if 2**depth <= min(facts.data["shape"][1:])]
-    unet = {"kind": "unet", "depth": depths, "channels": [8, 16, 24]}
     tree = {**facts.study.trial, "model": unet}
-    if "unet" in kinds or not depths or not _starts_fit(facts, tree):
+    if unet is None or unet["kind"] in kinds or not _starts_fit(facts, tree):
         return None
     return None if config_problems(tree, facts.study.task) else line("trial.model", unet)
+
+
+def unet_for(shape: ImageShape) -> dict[str, Any] | None:
+    """A small unet for these images, as a study file has it; None where they are too small."""
+    depths = [depth for depth in UNET_DEPTHS if _takes({"kind": "unet", "depth": depth}, shape)]
+    return {"kind": "unet", "depth": depths, "channels": [8, 16, 24]} if depths else None
+
+
+def _takes(model: dict[str, Any], shape: ImageShape) -> bool:
+    try:
+        TrialConfig.model_validate({"model": model}).model.check(shape)
+    except ValueError:
+        return False
+    return True
 
 
 def pruner_with(facts: Facts, **changes: Any) -> str:

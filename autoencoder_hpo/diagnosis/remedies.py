@@ -7,18 +7,16 @@ puts the trial's option in where the study has a choice.
 import math
 from typing import Any
 
-from autoencoder_hpo.config import Adam, RmsProp, Sgd, UnetConfig
+from annotated_types import Le
+
+from autoencoder_hpo.config import Adam, Remedy, RmsProp, Sgd
 from autoencoder_hpo.diagnosis.case import Case
-from autoencoder_hpo.diagnosis.changes import line
+from autoencoder_hpo.diagnosis.changes import line, unet_for
 
 USUAL_RATES = {"adam": 1e-3, "adamw": 1e-3, "rmsprop": 1e-3, "sgd": 1e-1}
 """Where people begin; of sgd, without momentum."""
 HIGHEST_RATE = 10.0
 """That a study file may say."""
-WIDEST, MOST_CHANNELS = 16_384, 2_048
-"""That a study file may say; see `config`."""
-MOST_DEPTH = 2
-"""Of a unet that is proposed: it is small, and halves small images no further."""
 
 LIGHT_L2 = (1e-6, 1e-4)
 LIVELY = ("leaky_relu", "elu")
@@ -68,14 +66,11 @@ def relative_rate(case: Case) -> float:
 
 def a_unet(case: Case) -> str | None:
     """A small unet in place of the model; None where it is one, or images have no two sides."""
-    side = min(case.shape[1:])
-    depths = [depth for depth in range(1, MOST_DEPTH + 1) if 2**depth <= side]
-    if isinstance(case.config.model, UnetConfig) or not depths:
+    unet = unet_for(case.shape)
+    if unet is None or case.config.model.kind == unet["kind"]:
         return None
     sigmoid = {"output": "sigmoid"} if case.config.loss == "bce" else {}
-    return line(
-        "trial.model", {"kind": "unet", "depth": depths, "channels": [8, 16, 24], **sigmoid}
-    )
+    return line("trial.model", {**unet, **sigmoid})
 
 
 def other_activation(case: Case) -> tuple[str, str]:
@@ -101,14 +96,15 @@ def restraint(case: Case) -> tuple[str, str]:
 
 def capacity(case: Case) -> tuple[str, str | None]:
     """More of what limits the model, in words and as a line."""
-    model = case.config.model
-    match model.kind:
-        case "mlp":
-            change = more(case, "trial.model.width", model.width, most=WIDEST)
-            return "Give it more units in each layer (width), then more layers (depth).", change
-        case _:
-            change = more(case, "trial.model.channels", model.channels, most=MOST_CHANNELS)
-            return "Give it more channels, then more levels (depth).", change
+    return enlarged(case, case.config.model.larger)
+
+
+def enlarged(case: Case, remedy: Remedy) -> tuple[str, str | None]:
+    """More of a field of the model, in words and as a line."""
+    model, field = case.config.model, remedy.field
+    bounds = type(model).model_fields[field].metadata
+    most: Any = next(bound.le for bound in bounds if isinstance(bound, Le))
+    return remedy.advice, more(case, f"trial.model.{field}", getattr(model, field), most=most)
 
 
 def weaker_penalty(case: Case) -> tuple[str, str] | None:

@@ -1,10 +1,9 @@
 """Findings about what a model has inside: its units, and its bottleneck."""
 
-from autoencoder_hpo.config import ConvConfig, MlpConfig
 from autoencoder_hpo.diagnosis.case import Case
 from autoencoder_hpo.diagnosis.findings import Finding, Sure
 from autoencoder_hpo.diagnosis.remedies import (
-    more,
+    enlarged,
     other_activation,
     rates,
     relative_rate,
@@ -23,7 +22,6 @@ USED = 0.6
 """The bound as a part of the trial's error: one that is far above it does not use what it has."""
 WIDER_HELPS = 0.8
 """What twice the bottleneck leaves, as a part of what it leaves now, for it to be the cause."""
-WIDEST = {"mlp": 16_384, "conv": 8_192}
 
 
 def dead_units(case: Case) -> Finding | None:
@@ -82,7 +80,7 @@ def narrow_bottleneck(case: Case) -> Finding | None:
     Only where there is noise: a clean autoencoder is nothing but its bottleneck, and its size is
     what one asks for.
     """
-    model, size = case.config.model, case.bottleneck
+    widening, size = case.config.model.wider, case.bottleneck
     bound, wider = case.pca_bound(size), case.pca_bound(None if size is None else 2 * size)
     if case.curve is None or case.noisy_mse is None or size is None or bound is None:
         return None
@@ -92,14 +90,13 @@ def narrow_bottleneck(case: Case) -> Finding | None:
         return None
     if wider is not None and wider > WIDER_HELPS * bound:
         return None
-    assert isinstance(model, MlpConfig | ConvConfig), "a unet has no bottleneck"
+    assert widening is not None, "a bottleneck has a width"
+    remedy, change = enlarged(case, widening)
     seen = (
         f"Its bottleneck of {size} values is too narrow: the best linear autoencoder of that size "
         f"leaves {mse(bound)} of clean images, and its whole error is {mse(error)}."
     )
     return case.found(
-        "narrow-bottleneck", seen, "possible" if clean is None else "likely",
-        "Widen the bottleneck (latent), or use a unet, whose skips go round it.",
-        more(case, "trial.model.latent", model.latent, most=WIDEST[model.kind]),
+        "narrow-bottleneck", seen, "possible" if clean is None else "likely", remedy, change,
         bottleneck=size, pca_mse=bound, clean_mse=clean, val_mse=error,
     )  # fmt: skip

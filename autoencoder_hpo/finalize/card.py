@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from autoencoder_hpo.config import FolderData, PairsData, Task
+from autoencoder_hpo.config import FolderData, ImageShape, ModelConfig, PairsData, Task
 from autoencoder_hpo.finalize.plan import Plan
 from autoencoder_hpo.finalize.results import Contest, Examined, Finalized, Row
 from autoencoder_hpo.finalize.wording import interval, signed_interval
@@ -13,11 +13,17 @@ WORST = 5
 
 
 def model_card(
-    result: Finalized, plan: Plan, *, shape: Sequence[int], versions: Mapping[str, str]
+    result: Finalized,
+    plan: Plan,
+    *,
+    model: ModelConfig,
+    shape: ImageShape,
+    versions: Mapping[str, str],
 ) -> str:
     """Markdown. No date and no path of this machine: equal results have equal cards.
 
     Args:
+        model: the winner's.
         shape: (C, H, W) of the training images.
     """
     task = plan.opened.study.task
@@ -34,7 +40,7 @@ def model_card(
         "## How the winner was found",
         _contest(result.contest, plan),
         "## Limits",
-        _limits(result, task, shape),
+        _limits(task, model, shape),
         "## How to use it",
         _usage(result.study),
         "## How to reproduce it",
@@ -189,7 +195,7 @@ def _contest(contest: Contest, plan: Plan) -> str:
     )
 
 
-def _limits(result: Finalized, task: Task, shape: Sequence[int]) -> str:
+def _limits(task: Task, model: ModelConfig, shape: ImageShape) -> str:
     lines = [
         "- The scores hold for images like the test images. Others, above all of another size, "
         "contrast or content, may be restored worse, and details may be invented.",
@@ -201,8 +207,9 @@ def _limits(result: Finalized, task: Task, shape: Sequence[int]) -> str:
             "- The noise was made by a program. A camera's differs: a score on pictures of that "
             "camera, noisy and clean, is the only proof."
         )
-    if result.winner.kind == "mlp":
-        lines.append(f"- An mlp takes images of {shape[1]}×{shape[2]} only; others are tiled.")
+    if (size := model.size(shape)) is not None:
+        what = model.words[0].upper() + model.words[1:]
+        lines.append(f"- {what} takes images of {size[0]}×{size[1]} only; others are tiled.")
     return "\n".join(lines)
 
 

@@ -12,15 +12,6 @@ def levels(channels: int, growth: float, number: int) -> list[int]:
     return [max(1, round(channels * growth**level)) for level in range(number)]
 
 
-def pad_to_multiple(x_NCHW: Tensor, multiple: int) -> Tensor:
-    """Repeat the last row and column until both sides are multiples."""
-    height, width = x_NCHW.shape[-2:]
-    bottom, right = -height % multiple, -width % multiple
-    if not bottom and not right:
-        return x_NCHW
-    return F.pad(x_NCHW, (0, right, 0, bottom), mode="replicate")
-
-
 def block(
     before: int,
     after: int,
@@ -63,7 +54,6 @@ class ConvAutoencoder(nn.Module):
         dropout: float,
     ) -> None:
         super().__init__()
-        self.multiple = 2**depth
         style = {"activation": activation, "normalization": normalization, "dropout": dropout}
         sizes = levels(channels, growth, depth)
         encoder = [
@@ -84,10 +74,8 @@ class ConvAutoencoder(nn.Module):
         self.out = nn.Conv2d(sizes[0], image_channels, 3, padding=1)
 
     def forward(self, x_NCHW: Tensor) -> Tensor:
-        height, width = x_NCHW.shape[-2:]
-        x = self.decoder(self.encoder(pad_to_multiple(x_NCHW, self.multiple)))
-        restored: Tensor = self.out(x)
-        return restored[..., :height, :width]
+        restored: Tensor = self.out(self.decoder(self.encoder(x_NCHW)))
+        return restored
 
 
 class Unet(nn.Module):
@@ -105,7 +93,6 @@ class Unet(nn.Module):
         dropout: float,
     ) -> None:
         super().__init__()
-        self.multiple = 2**depth
         style = {"activation": activation, "normalization": normalization, "dropout": dropout}
         sizes = levels(channels, growth, depth + 1)
 
@@ -127,8 +114,7 @@ class Unet(nn.Module):
         self.out = nn.Conv2d(sizes[0], image_channels, 1)
 
     def forward(self, x_NCHW: Tensor) -> Tensor:
-        height, width = x_NCHW.shape[-2:]
-        x = pad_to_multiple(x_NCHW, self.multiple)
+        x = x_NCHW
         skips: list[Tensor] = []
         for level, down in enumerate(self.down):
             x = down(F.max_pool2d(x, 2) if level else x)
@@ -137,4 +123,4 @@ class Unet(nn.Module):
         for up, join in zip(self.up, self.join, strict=True):
             x = join(torch.cat([up(x), skips.pop()], dim=1))
         restored: Tensor = self.out(x)
-        return restored[..., :height, :width]
+        return restored

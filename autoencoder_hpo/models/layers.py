@@ -1,11 +1,21 @@
-"""Pieces that every model uses: activations, normalization, reproducible dropout."""
+"""Pieces that every model uses: activations, normalization, padding, reproducible dropout."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
+import torch.nn.functional as F
 from torch import Generator, Tensor, nn
+
+
+class Style(TypedDict):
+    """What every model is told of its layers."""
+
+    activation: str
+    normalization: str
+    dropout: float
+
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
@@ -64,6 +74,15 @@ def groups_of(channels: int) -> int:
     """
     most = min(8, max(1, channels // 4))
     return next(groups for groups in range(most, 0, -1) if channels % groups == 0)
+
+
+def pad_to_multiple(x_NCHW: Tensor, multiple: int) -> Tensor:
+    """Repeat the last row and column until both sides are multiples."""
+    height, width = x_NCHW.shape[-2:]
+    bottom, right = -height % multiple, -width % multiple
+    if not bottom and not right:
+        return x_NCHW
+    return F.pad(x_NCHW, (0, right, 0, bottom), mode="replicate")
 
 
 @dataclass(frozen=True, slots=True)

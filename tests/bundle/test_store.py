@@ -128,20 +128,20 @@ def test_a_graph_that_does_something_else_is_refused(written: Written) -> None:
     folder, made = written("conv")
     graph, where = (folder / "model.onnx").read_bytes(), folder / "model.onnx"
     model = load_denoiser(folder).model
-    check_graph(graph, model, made.noisy, where=where)
+    check_graph(graph, model, made.config, made.noisy, where=where)
     model.mean += 1e-3
     with pytest.raises(BundleError, match=r"model\.onnx: its images differ .* and 0\.0001 is"):
-        check_graph(graph, model, made.noisy, where=where)
+        check_graph(graph, model, made.config, made.noisy, where=where)
 
 
 def test_examples_that_prove_nothing_are_refused(written: Written) -> None:
     folder, made = written("mlp")
     model, noisy = load_denoiser(folder).model, made.noisy.clone()
     with pytest.raises(ValueError, match="examples_NCHW holds no image"):
-        check_graph(b"", model, noisy[:0], where=folder)
+        check_graph(b"", model, made.config, noisy[:0], where=folder)
     noisy[1, 0, 2, 3] = torch.nan
     with pytest.raises(DataError, match=r"images\[1, 0, 2, 3\] is nan"):
-        check_graph(b"", model, noisy, where=folder)
+        check_graph(b"", model, made.config, noisy, where=folder)
 
 
 @pytest.mark.parametrize(

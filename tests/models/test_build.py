@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 from torch import Generator
 
 from autoencoder_hpo.config import ModelConfig
-from autoencoder_hpo.models import Draws, build_model, check_model, count_parameters, seed_dropout
+from autoencoder_hpo.models import Draws, build_model, count_parameters, seed_dropout
 
 KINDS = ["mlp", "conv", "unet"]
 
@@ -74,11 +74,11 @@ def test_the_input_is_standardized() -> None:
 
 @pytest.mark.parametrize("kind", ["conv", "unet"])
 def test_too_deep_a_model_is_one_line_with_the_remedy(kind: str) -> None:
-    check_model(config(kind=kind, depth=3), (1, 8, 9))
+    config(kind=kind, depth=3).check((1, 8, 9))
     with pytest.raises(ValueError, match=f"{kind} with depth 4 .* 8×9 .* may be 3 at most"):
-        check_model(config(kind=kind, depth=4), (1, 8, 9))
+        config(kind=kind, depth=4).check((1, 8, 9))
     with pytest.raises(ValueError, match="cannot take feature vectors; use kind: mlp"):
-        check_model(config(kind=kind, depth=1), (1, 1, 30))
+        config(kind=kind, depth=1).check((1, 1, 30))
 
 
 def test_an_mlp_takes_feature_vectors() -> None:
@@ -90,7 +90,7 @@ def test_an_mlp_takes_feature_vectors() -> None:
 def test_a_side_of_one_pixel_is_for_an_mlp(shape: tuple[int, int, int]) -> None:
     assert build_model(config(kind="mlp"), shape)(torch.rand(2, *shape)).shape == (2, *shape)
     with pytest.raises(ValueError, match="use kind: mlp"):
-        check_model(config(kind="unet", depth=1), shape)
+        config(kind="unet", depth=1).check(shape)
 
 
 @pytest.mark.parametrize("normalization", ["none", "batch", "layer", "group"])
