@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from contracts.model_kinds import KINDS, kind_config
 from torch import Generator, Tensor
 
 from autoencoder_hpo.bundle import BundleConfig, write_bundle
@@ -13,11 +14,17 @@ from autoencoder_hpo.config import Task, TrialConfig
 from autoencoder_hpo.models import Denoiser, build_model
 
 MODELS: dict[str, dict[str, Any]] = {
+    **{kind: kind_config(kind).model_dump() for kind in KINDS},  # those that are not named below
     "mlp": {"kind": "mlp", "depth": 1, "width": 12, "latent": 5, "normalization": "layer"},
     "conv": {"kind": "conv", "depth": 2, "channels": 4, "latent": 6, "dropout": 0.5},
     "unet": {"kind": "unet", "depth": 2, "channels": 4, "normalization": "batch"},
 }
-SHAPES = {"mlp": (1, 6, 7), "conv": (3, 12, 10), "unet": (1, 8, 8)}
+SHAPES = {
+    **dict.fromkeys(KINDS, (1, 8, 8)),
+    "mlp": (1, 6, 7),
+    "conv": (3, 12, 10),
+    "unet": (1, 8, 8),
+}
 
 
 @dataclass(frozen=True)

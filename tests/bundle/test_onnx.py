@@ -29,11 +29,16 @@ STYLES = [  # with the bundles of MODELS: every normalization, activation and ou
 ]
 
 
-def inputs(kind: str, channels: int) -> list[torch.Tensor]:
-    if kind == "mlp":
-        return [images(count, *SHAPES["mlp"]) for count in (1, 5)]
+def is_fixed(made: Finished) -> bool:
+    return made.config.config.model.size(made.config.shape) is not None
+
+
+def inputs(made: Finished) -> list[torch.Tensor]:
+    shape = made.config.shape
+    if is_fixed(made):
+        return [images(count, *shape) for count in (1, 5)]
     return [
-        images(count, channels, *size) for count, size in zip(cycle([1, 3]), SIZES, strict=False)
+        images(count, shape[0], *size) for count, size in zip(cycle([1, 3]), SIZES, strict=False)
     ]
 
 
@@ -46,7 +51,7 @@ def test_the_graph_restores_what_the_model_does(style: tuple[str, ...]) -> None:
     made = finished({**model, **small, "dropout": 0.4}, shape)
     graph = export_graph(made.model, made.config)
     ways = [runtime(graph), reference(graph)]
-    for noisy in inputs(kind, shape[0]):
+    for noisy in inputs(made):
         noisy = noisy * 1.4 - 0.2  # noise that was not clipped
         wanted = restored_by(made.model, noisy).numpy()
         for run in ways:
@@ -74,7 +79,7 @@ def test_without_torch_and_this_package(written: Written, tmp_path: Path, kind: 
     (tmp_path / "alone").mkdir()
     graph = tmp_path / "alone" / "a.onnx"
     graph.write_bytes((folder / "model.onnx").read_bytes())
-    noisy = {str(n): x for n, x in enumerate(inputs(kind, SHAPES[kind][0]))}
+    noisy = {str(n): x for n, x in enumerate(inputs(made))}
     np.savez(tmp_path / "noisy.npz", **{name: x.numpy() for name, x in noisy.items()})
     paths = [str(path) for path in (graph, tmp_path / "noisy.npz", tmp_path / "restored.npz")]
     subprocess.run([sys.executable, "-c", ALONE, *paths], check=True, cwd=tmp_path)
@@ -89,12 +94,13 @@ def test_without_torch_and_this_package(written: Written, tmp_path: Path, kind: 
 def test_the_file_says_what_goes_in_and_nothing_of_this_machine(
     written: Written, kind: str
 ) -> None:
-    content = (written(kind)[0] / "model.onnx").read_bytes()
+    folder, made = written(kind)
+    content = (folder / "model.onnx").read_bytes()
     model = onnx.load_model_from_string(content)
     (noisy,), (restored,) = model.graph.input, model.graph.output
     assert (noisy.name, restored.name) == ("noisy", "restored")
     channels, height, width = SHAPES[kind]
-    size = [height, width] if kind == "mlp" else ["H", "W"]
+    size = [height, width] if is_fixed(made) else ["H", "W"]
     for value in (noisy, restored):
         dims = value.type.tensor_type.shape.dim
         assert [d.dim_param or d.dim_value for d in dims] == ["N", channels, *size]
