@@ -9,7 +9,7 @@ import difflib
 import math
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 from pydantic_core import PydanticCustomError
@@ -49,7 +49,12 @@ Share = Annotated[float, Field(gt=0, lt=1)] | PositiveInt
 
 
 class DataBase(Strict):
-    """What every data set may say."""
+    """What every data set may say, and what follows from its kind."""
+
+    split_by: ClassVar[Literal["images", "files"]] = "images"
+    """What `validation` and `test` count. The patches of a file stay together."""
+    paired: ClassVar[bool] = False
+    """Whether it brings a noisy partner for each image; then a task has no corruption."""
 
     train: PositiveInt | None = None
     """How many training images to search on, drawn with the task's seed; all when left out."""
@@ -78,6 +83,8 @@ class TorchvisionData(DataBase):
 class FolderData(DataBase):
     """Any images below a folder, cut into fixed patches and split by file."""
 
+    split_by = "files"
+
     dataset: Literal["folder"]
     path: Path
     """The folder; images are found in it and below it."""
@@ -91,6 +98,9 @@ class FolderData(DataBase):
 
 class PairsData(DataBase):
     """Two folders, noisy and clean, whose files are matched by name."""
+
+    split_by = "files"
+    paired = True
 
     dataset: Literal["pairs"]
     noisy: Path
@@ -748,10 +758,11 @@ class Task(Strict):
 
     @model_validator(mode="after")
     def _noise_is_known(self) -> Self:
-        paired = isinstance(self.data, PairsData)
-        if paired and self.corruption is not None:
-            raise ValueError("pairs bring their own noise: leave task.corruption out")
-        if not paired and self.corruption is None:
+        if self.data.paired and self.corruption is not None:
+            raise ValueError(
+                f"{self.data.dataset} bring their own noise: leave task.corruption out"
+            )
+        if not self.data.paired and self.corruption is None:
             raise ValueError("task.corruption is missing, such as {kind: gaussian, sigma: 0.2}")
         return self
 

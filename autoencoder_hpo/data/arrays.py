@@ -32,6 +32,7 @@ def read_array(config: ArrayData, path: Path) -> Source:
         official_test=None,
         full_scale=full_scale,
         vectors=values.ndim == 2,
+        missing=config.missing,
     )
 
 
@@ -83,7 +84,9 @@ def _check_numbers(values: NDArray[Any], path: Path) -> None:
     if values.ndim not in (2, 3, 4):
         raise DataError(f"{path}: has shape {_shape(values)}; needed is {_SHAPES}")
     if values.size == 0:
-        raise DataError(f"{path}: has shape {_shape(values)}, which holds no values")
+        raise DataError(
+            f"{path}: has shape {_shape(values)}, which holds no values; save images in it"
+        )
 
 
 def _refuse_missing(values: NDArray[Any], path: Path) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from autoencoder_hpo.data.pixels import Source
+from autoencoder_hpo.data.pixels import Missing, Source
 from autoencoder_hpo.errors import DataError
 
 
@@ -34,13 +34,12 @@ class Scaling:
         return values.clamp_(0, 1).float()
 
 
-def fit_scaling(source: Source, train: Tensor, *, scale: str, missing: str) -> Scaling:
+def fit_scaling(source: Source, train: Tensor, *, scale: str) -> Scaling:
     """Find the map; whatever is estimated comes from the training images alone.
 
     Args:
         train: int64, the training images' places in `source.clean`.
         scale: `dtype` for the range of the stored type, `minmax` for the training extremes.
-        missing: `mean` or `zero` to fill NaN and infinite values; else there are none.
 
     Raises:
         DataError: `dtype`, and the stored type has no range or values lie outside it.
@@ -49,7 +48,7 @@ def fit_scaling(source: Source, train: Tensor, *, scale: str, missing: str) -> S
         zero = as_floats(source.clean[:0]).new_zeros(())
         return Scaling(zero, zero + _full_scale(source), None)
     images = as_floats(source.clean[train])
-    fill = _fill(images, missing) if source.clean.is_floating_point() else None
+    fill = _fill(images, source.missing) if source.clean.is_floating_point() else None
     if scale == "dtype":
         zero = images.new_zeros(())
         return Scaling(zero, zero + _full_scale(source), fill)
@@ -70,7 +69,7 @@ def _minmax(train: Tensor, fill: Tensor | None, *, per_column: bool) -> Scaling:
     return Scaling(train.min(), train.max(), fill)
 
 
-def _fill(train: Tensor, missing: str) -> Tensor | None:
+def _fill(train: Tensor, missing: Missing) -> Tensor | None:
     """The mean of the finite training values at every place, 0 where there are none; or 0."""
     if missing == "mean":
         finite = train.isfinite()

@@ -7,6 +7,7 @@ import torch
 
 from autoencoder_hpo.config import (
     ArrayData,
+    DataConfig,
     DigitsData,
     FolderData,
     PairsData,
@@ -15,14 +16,16 @@ from autoencoder_hpo.config import (
 )
 from autoencoder_hpo.data.arrays import read_array
 from autoencoder_hpo.data.folders import read_folder, read_pairs
-from autoencoder_hpo.data.pixels import Source, each_its_own
+from autoencoder_hpo.data.pixels import Source, check_source, each_its_own
 from autoencoder_hpo.data.torchvision_sets import read_torchvision
 
 __all__ = ["Source", "read_source"]
 
 
 def read_source(task: Task, *, base: Path, datasets: Path) -> Source:
-    """Read what `task.data` names.
+    """Read what `task.data` names; whatever kind it is, it keeps what `Source` promises.
+
+    A new kind is one more function and one more case in `_read`.
 
     Args:
         base: the folder that relative paths in the config start from.
@@ -32,6 +35,14 @@ def read_source(task: Task, *, base: Path, datasets: Path) -> Source:
         DataError: the data is missing, unreadable or not what the config says.
         DiskError: `datasets` is needed and cannot be written.
     """
+    source = _read(task, base=base, datasets=datasets)
+    assert bool(source.files) == (task.data.split_by == "files"), "split_by is not what was read"
+    assert (source.noisy is not None) == task.data.paired, "paired is not what was read"
+    check_source(source, place=_place(task.data))
+    return source
+
+
+def _read(task: Task, *, base: Path, datasets: Path) -> Source:
     data = task.data
     match data:
         case DigitsData():
@@ -48,6 +59,12 @@ def read_source(task: Task, *, base: Path, datasets: Path) -> Source:
             return read_array(data, _below(base, data.path))
         case _:
             assert_never(data)
+
+
+def _place(data: DataConfig) -> str:
+    """Such as: data (dataset: folder, path: images)."""
+    paths = [f"{name}: {value}" for name, value in data if isinstance(value, Path)]
+    return f"data ({', '.join([f'dataset: {data.dataset}', *paths])})"
 
 
 def _below(base: Path, path: Path) -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Generator, Tensor
 
-from autoencoder_hpo.config import ArrayData, FolderData, PairsData, Task
+from autoencoder_hpo.config import Task
 from autoencoder_hpo.data.labels import class_counts, group_names, held_out_names
 from autoencoder_hpo.data.scaling import Scaling, fit_scaling
 from autoencoder_hpo.data.sources import Source, read_source
@@ -160,7 +160,7 @@ def folds(data: SearchData, k: int, seed: int) -> list[tuple[ImageSet, ImageSet]
 
 def _split(task: Task, source: Source) -> _Parts:
     number, official = int(source.group.max()) + 1, source.official_test
-    what = "files" if isinstance(task.data, FolderData | PairsData) else "images"
+    what = task.data.split_by
     needed = 3 if official is None else 2
     if number < needed:
         raise DataError(f"{number} usable {what}; a split needs at least {needed}")
@@ -212,8 +212,7 @@ def _shuffled(count: int, seed: int) -> Tensor:
 
 
 def _scaling(task: Task, source: Source, parts: _Parts) -> Scaling:
-    missing = task.data.missing if isinstance(task.data, ArrayData) else "refuse"
-    return fit_scaling(source, parts.train, scale=task.data.scale, missing=missing)
+    return fit_scaling(source, parts.train, scale=task.data.scale)
 
 
 def _take(source: Source, places: Tensor, scaling: Scaling) -> ImageSet:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from autoencoder_hpo.config import FolderData, ImageShape, ModelConfig, PairsData, Task
+from autoencoder_hpo.config import ImageShape, ModelConfig, Task
 from autoencoder_hpo.finalize.plan import Plan
 from autoencoder_hpo.finalize.results import Contest, Examined, Finalized, Row
 from autoencoder_hpo.finalize.wording import interval, signed_interval
@@ -79,7 +79,7 @@ def _scores(result: Finalized, task: Task) -> str:
     lines = [
         "PSNR in dB, the mean over images, peak 1. *Advantage* is how many dB the denoiser is "
         "above a method on the same images, with its 95% interval (paired bootstrap"
-        + (", files drawn whole" if isinstance(task.data, FolderData | PairsData) else "")
+        + (", files drawn whole" if task.data.split_by == "files" else "")
         + "): where it includes 0, the images show no difference.",
         _score_table(tested),
         f"The denoiser's mean of {tested.psnr.mean:.2f} dB has a 95% interval of "
@@ -202,7 +202,7 @@ def _limits(task: Task, model: ModelConfig, shape: ImageShape) -> str:
         "- The intervals say how far other test images would move the scores; they say nothing of "
         "training again.",
     ]
-    if not isinstance(task.data, PairsData):
+    if not task.data.paired:
         lines.append(
             "- The noise was made by a program. A camera's differs: a score on pictures of that "
             "camera, noisy and clean, is the only proof."
