@@ -5,8 +5,10 @@ ARG BASE=python:3.11-slim
 # Our wheel; its tools stay behind.
 FROM ${BASE} AS wheel
 WORKDIR /src
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml setup.py README.md LICENSE ./
 COPY autoencoder_hpo autoencoder_hpo
+COPY studies studies
+COPY docs docs
 RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .
 
 # The names of the packages alone: our code and version are not part of this layer's key.

@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from autoencoder_hpo.bundle import load_denoiser
 
-__all__ = ["load_denoiser"]
+    __version__: str
+
+__all__ = ["__version__", "load_denoiser"]
 
 
 def __getattr__(name: str) -> Any:
@@ -14,4 +16,8 @@ def __getattr__(name: str) -> Any:
         from autoencoder_hpo.bundle import load_denoiser
 
         return load_denoiser
+    if name == "__version__":
+        from autoencoder_hpo.provenance import versions
+
+        return versions()["autoencoder-hpo"]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

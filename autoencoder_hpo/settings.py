@@ -77,6 +77,19 @@ def settings() -> Settings:
     )
 
 
+def packaged(name: str) -> Path:
+    """A file or folder of `studies` or `docs`, such as docs/diagnosis.md.
+
+    They lie in the package when it was installed from a wheel, else beside it in the checkout.
+    Returns a path as short as it can be said here: what is below the current folder is relative.
+    """
+    package = Path(__file__).parent
+    inside = package / name
+    path = inside if inside.exists() else package.parent / name
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
+
+
 def make_directory(path: Path) -> Path:
     """Create a directory that we must write.
 

@@ -14,11 +14,11 @@ ExportPath = Annotated[Path, typer.Argument(metavar="FILE", help="Such as quicks
 def check(path: StudyPath) -> None:
     """Read a study file, try every corner of its space, and say what is wrong with it.
 
-    Example: autoencoder-hpo check studies/fashion_mnist.yaml
+    Example: autoencoder-hpo check my_study.yaml
     """
-    from autoencoder_hpo.study import check_summary, load_study
+    from autoencoder_hpo.study import check_summary, find_study
 
-    for line in check_summary(load_study(path)).lines():
+    for line in check_summary(find_study(path)).lines():
         typer.echo(line)
 
 

@@ -6,6 +6,7 @@ Exit codes: 0 good, 1 an error of ours (one line), 2 wrong usage, 130 interrupte
 import os
 import sys
 import time
+from typing import Annotated
 
 import typer
 
@@ -21,12 +22,27 @@ app = typer.Typer(
 )
 
 
+def _say_version(asked: bool) -> None:
+    if asked:
+        from autoencoder_hpo.provenance import versions
+
+        typer.echo(f"autoencoder-hpo {versions()['autoencoder-hpo']}")
+        raise typer.Exit
+
+
 @app.callback()
-def about() -> None:
+def about(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_say_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
     """Search for the denoising autoencoder that restores your images best.
 
-    Start with [bold]autoencoder-hpo run studies/quickstart.yaml[/]. Studies live in an embedded
-    PostgreSQL; --storage or AUTOENCODER_HPO_STORAGE names another server.
+    Start with [bold]autoencoder-hpo run quickstart[/]. Studies live in an embedded PostgreSQL;
+    --storage or AUTOENCODER_HPO_STORAGE names another server.
     """
 
 

@@ -31,7 +31,7 @@ def list_(as_json: AsJson = False, storage: StorageUrl = None) -> None:
     elif summaries:
         console().print(studies_table(summaries))
     else:
-        typer.echo("no studies yet; `autoencoder-hpo run studies/quickstart.yaml` makes one")
+        typer.echo("no studies yet; `autoencoder-hpo run quickstart` makes one")
 
 
 def status(name: Name, as_json: AsJson = False, storage: StorageUrl = None) -> None:

@@ -13,7 +13,10 @@ if TYPE_CHECKING:  # slow to import; commands import it when they run
     from autoencoder_hpo.storage import Storage
 
 StudyPath = Annotated[
-    Path, typer.Argument(metavar="FILE", help="A study file, such as studies/quickstart.yaml.")
+    Path,
+    typer.Argument(
+        metavar="FILE|NAME", help="A study file, or the name of a shipped one, such as quickstart."
+    ),
 ]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A study's name; `list` shows them.")]
 StorageUrl = Annotated[

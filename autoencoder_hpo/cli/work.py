@@ -41,12 +41,14 @@ def run(
 
     Ctrl-C stops politely: running trials are handed back, and the same command goes on.
 
-    Example: autoencoder-hpo run studies/quickstart.yaml
+    NAME may be that of a shipped study; a stored study of this name goes on.
+
+    Example: autoencoder-hpo run quickstart
     """
-    from autoencoder_hpo.study import load_study
+    from autoencoder_hpo.study import find_study
 
     _pass_on(stack)
-    file = load_study(path)
+    file = find_study(path)
     with _hired(file.study.name, storage, workers, device) as fleet:
         opened = _create_or_agree(open_database(storage), file, device)
         _work_here(opened, fleet)
@@ -55,11 +57,11 @@ def run(
 def create(path: StudyPath, device: Device = None, storage: StorageUrl = None) -> None:
     """Create the study of FILE for workers that run elsewhere.
 
-    Example: autoencoder-hpo create studies/fashion_mnist.yaml
+    Example: autoencoder-hpo create fashion-mnist
     """
-    from autoencoder_hpo.study import load_study
+    from autoencoder_hpo.study import find_study
 
-    file = load_study(path)
+    file = find_study(path)
     opened = _create(open_database(storage), file, device)
     typer.echo(f"created {opened.name}; `autoencoder-hpo worker {opened.name}` works on it")
 
@@ -247,10 +249,14 @@ def _pass_on(stack: str) -> "Stacking":
 
 def _create_or_agree(database: "Storage", file: "StudyFile", device: str | None) -> "OpenStudy":
     from autoencoder_hpo.ledger import agree_with, names, open_study
+    from autoencoder_hpo.study import differences
 
     if file.study.name not in names(database):
         return _create(database, file, device)
     opened = open_study(database, file.study.name)
+    if file.shipped and differences(opened.study, file.study):
+        warn(f"the stored study {opened.name} goes on; it is not the one that is shipped")
+        return opened
     agree_with(opened, file)
     return opened
 

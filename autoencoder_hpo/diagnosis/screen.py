@@ -6,10 +6,12 @@ from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
+from rich.style import Style
 from rich.text import Text
 
 from autoencoder_hpo.diagnosis.audit import Regret
 from autoencoder_hpo.diagnosis.findings import Finding, Sure
+from autoencoder_hpo.settings import packaged
 
 STYLES: dict[Sure, str] = {"certain": "bold red", "likely": "bold yellow", "possible": "bold cyan"}
 NOTHING = "Nothing holds this study back."
@@ -46,8 +48,16 @@ def _finding(number: int, finding: Finding) -> list[RenderableType]:
     body = [Text(finding.seen), Text.assemble(("do: ", "bold"), finding.remedy)]
     if finding.change:
         body.append(Text(f"    {finding.change}", style="green"))
-    body.append(Text(finding.docs, style="dim"))
+    body.append(_explained(finding))
     return [title, *(Padding(line, (0, 0, 0, 3)) for line in body)]
+
+
+def _explained(finding: Finding) -> Text:
+    """Where the text of the docs lies on this machine; a terminal opens it."""
+    name, _, kind = finding.docs.partition("#")
+    text = packaged(name)
+    link = f"{text.absolute().as_uri()}#{kind}"
+    return Text(f"{text}#{kind}", style=Style(dim=True, link=link))
 
 
 def audit_line(regret: Regret) -> str:

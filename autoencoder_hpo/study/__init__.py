@@ -2,6 +2,7 @@
 
 config    the pydantic models of a study
 file      read, compared with the stored one, summed up
+shipped   the studies that come with the program, by their names
 rules     what no single field can know: corners, budgets, what samplers can serve
 starts    the configs of `search.start`
 wording   pydantic's errors in plain words
@@ -36,6 +37,7 @@ from autoencoder_hpo.study.file import (
     parse_study,
 )
 from autoencoder_hpo.study.rules import sampler_notes
+from autoencoder_hpo.study.shipped import find_study
 
 __all__ = [
     "NAME",
@@ -58,6 +60,7 @@ __all__ = [
     "Tpe",
     "check_summary",
     "differences",
+    "find_study",
     "load_study",
     "parse_duration",
     "parse_study",

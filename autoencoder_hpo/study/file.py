@@ -45,6 +45,8 @@ class StudyFile:
     text: str
     where: str
     base: str
+    shipped: bool = False
+    """Whether it was asked for by its name, so that a stored study of that name comes first."""
 
     @property
     def budget(self) -> int | None:

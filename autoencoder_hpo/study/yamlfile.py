@@ -14,6 +14,7 @@ import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from autoencoder_hpo.errors import StudyError
+from autoencoder_hpo.settings import packaged
 from autoencoder_hpo.space.holes import Path, show
 
 MOST_NODES = 20_000
@@ -73,7 +74,8 @@ def _parse(text: str, where: object) -> Document:
     try:
         root = loader.get_single_node()
         if root is None:
-            raise StudyError(where, ["is empty; studies/quickstart.yaml shows what belongs here"])
+            example = packaged("studies/quickstart.yaml")
+            raise StudyError(where, [f"is empty; {example} shows what belongs here"])
         walk = _Walk(loader)
         tree = walk.value(root, ())
     finally:
