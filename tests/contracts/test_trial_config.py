@@ -1,0 +1,142 @@
+"""Every field of a trial changes its curve: alone, in a stack, and in what `health` reads."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import pytest
+import torch
+from contracts.fields import Case, cases
+from torch import Tensor
+from training.examples import TASK, images
+from training.test_stacked import curve, difference, whole
+
+from autoencoder_hpo.config import TrialConfig
+from autoencoder_hpo.data.splits import ImageSet
+from autoencoder_hpo.training.health import examine
+from autoencoder_hpo.training.loop import EpochResult, Training
+from autoencoder_hpo.training.prepared import Prepared, prepare
+from autoencoder_hpo.training.stacked import StackedSteps
+from autoencoder_hpo.training.steps import Wanted, drive, eager_step, together
+
+UNCHANGED = {
+    "early_stopping": "ends a trial; who drives the training does that (tests/test_objective.py)",
+    "corruption.none.clip": "nothing leaves [0, 1]",
+    "corruption.masking.clip": "nothing leaves [0, 1]",
+    "corruption.salt_and_pepper.clip": "nothing leaves [0, 1]",
+}
+"""Fields that leave the curve as it is, and why."""
+CASES = cases()
+CHANGING = [case for case in CASES if case.path not in UNCHANGED]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread() -> Iterator[None]:
+    """Such images are not worth a second one."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@cache
+def data() -> Prepared:
+    return prepare(ImageSet(images(64, 1)), ImageSet(images(16, 2)), TASK, torch.device("cpu"))
+
+
+def training(config: TrialConfig) -> Training:
+    """In float64, in which curves of a stack agree with those alone far beyond any difference."""
+    wide = {
+        name: getattr(data(), name).double() for name in ("train_clean", "val_clean", "val_noisy")
+    }
+    run = Training(TASK, config, replace(data(), **wide), seed=5)
+    run.model.double()
+    return run
+
+
+@cache
+def alone(config: TrialConfig) -> list[EpochResult]:
+    return curve(training(config))
+
+
+def changes(config: TrialConfig, base: TrialConfig) -> bool:
+    """Whether a config has a curve of its own, far beyond rounding."""
+    own, other = alone(config), alone(base)
+    if not all(result.finite for result in own):
+        return False
+    return len(own) != len(other) or difference(own, other) > 1e-6
+
+
+def changed(case: Case) -> TrialConfig:
+    """The first value with another curve."""
+    for other in case.others:
+        if changes(other, case.base):
+            return other
+    pytest.fail(
+        f"{case.name} does not change the curve in {[_value(case, c) for c in case.others]}: "
+        "does training use it? Values to try go into VALUES, what it needs beside it into "
+        "TOGETHER (tests/contracts/fields.py), and a reason why not into UNCHANGED"
+    )
+
+
+def _value(case: Case, config: TrialConfig) -> Any:
+    """What differs from the base."""
+    one, other = case.base.model_dump(), config.model_dump()
+    return {key: other[key] for key in other if one.get(key) != other[key]}
+
+
+@pytest.mark.parametrize("case", CHANGING, ids=lambda case: case.name)
+def test_every_field_changes_the_curve_alone_and_in_a_stack(case: Case) -> None:
+    """Two lanes that share a value are there too: they are a stack where others are not."""
+    configs = [case.base, *[changed(case)] * 2]
+    stack = [training(config) for config in configs]
+    drive(together([whole(run) for run in stack]), StackedSteps())
+    for run, config in zip(stack, configs, strict=True):
+        assert difference(run.history, alone(config)) < 1e-8
+    assert max(run.at_once for run in stack) > 1
+
+
+@pytest.mark.parametrize("path", UNCHANGED)
+def test_what_is_said_to_change_nothing_does_not(path: str) -> None:
+    listed = [case for case in CASES if case.path == path]
+    assert listed, f"{path} is no field any more: take it out of UNCHANGED"
+    assert not any(changes(other, case.base) for case in listed for other in case.others)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_health_reads_the_loss_that_a_step_lowers(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In evaluation mode, penalties included."""
+    lowered: list[Tensor] = []
+    backward = torch.autograd.backward
+
+    def seen(total: Tensor) -> None:
+        lowered.append(total.detach())
+        backward(total)
+
+    monkeypatch.setattr(torch.autograd, "backward", seen)
+    index = torch.arange(16)
+    noisy = (images(64, 1) + 0.1 * images(64, 3)).clamp(0, 1)
+    pairs = replace(data(), train_noisy=noisy)
+    config = next(iter(case.others), case.base)
+    lane = Training(TASK, config, pairs, seed=5).lane
+    lane.corruption = None
+    lane.model.eval()
+    found = examine(lane.model, noisy[index], pairs.train_clean[index], config=config)
+    eager_step(Wanted(lane, index, 1e-3))
+    (total,) = lowered
+    assert found.loss == pytest.approx(total.item(), rel=1e-5)
+
+
+def test_a_field_of_a_type_that_nothing_is_known_of_is_not_passed_over() -> None:
+    class Odd(TrialConfig):
+        share: float = 0.25
+        note: str = ""
+
+    new = {case.name: case for case in cases(Odd) if case.name not in {c.name for c in CASES}}
+    assert [config.share for config in new["share"].others][:2] == [0.125, 0.5]  # type: ignore[attr-defined]
+    assert new.keys() == {"share", "note"}
+    with pytest.raises(pytest.fail.Exception, match="note does not change the curve"):
+        changed(new["note"])
