@@ -16,7 +16,7 @@ from autoencoder_hpo.config import TrialConfig
 from autoencoder_hpo.models.layers import ACTIVATIONS
 from autoencoder_hpo.training.folds import FoldedTraining
 from autoencoder_hpo.training.loop import Training
-from autoencoder_hpo.training.losses import loss_of, penalty
+from autoencoder_hpo.training.losses import total_loss, with_tensors
 from autoencoder_hpo.training.metrics import mse_per_image
 
 IMAGES, LEAST_IMAGES = 64, 16
@@ -101,8 +101,9 @@ def examine(
     units = Units()
     with _in_evaluation(model):
         with _seen_by(units, model), torch.enable_grad():
-            restored = functional_call(model, state, (noisy_NCHW,))
-            loss = _total(restored, clean_NCHW, list(learned.values()), config)
+            loss = with_tensors(
+                model, state, lambda model: total_loss(model, noisy_NCHW, clean_NCHW, config)
+            ).total
             gradients = torch.autograd.grad(loss, list(learned.values()))
         with torch.no_grad():
             clean_mse = mse_per_image(functional_call(model, state, (clean_NCHW,)), clean_NCHW)
@@ -143,16 +144,6 @@ def _seen_by(units: Units, model: nn.Module) -> Iterator[None]:
     finally:
         for hook in hooks:
             hook.remove()
-
-
-def _total(
-    restored: Tensor, clean: Tensor, learned: Sequence[Tensor], config: TrialConfig
-) -> Tensor:
-    loss = loss_of(restored, clean, config)
-    if config.l1 or config.l2:
-        matrices = [weight for weight in learned if weight.ndim > 1]
-        loss = loss + penalty(matrices, l1=config.l1, l2=config.l2)
-    return loss
 
 
 def _is_flat(layer: nn.Tanh | nn.Sigmoid, values: Tensor) -> Tensor:

@@ -1,12 +1,60 @@
-"""Training losses and penalties, in the images' precision whatever the step computes in."""
+"""What training lowers: how far restored images are from clean ones, and penalties.
 
-from collections.abc import Sequence
+`total_loss` is the only place that runs the model and adds terms: for a model alone, for those of a
+stack, and for `health`.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import reduce
+from operator import add
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from autoencoder_hpo.config import TrialConfig
+from autoencoder_hpo.training.precision import Precision, autocast
+
+T = TypeVar("T")
+COEFFICIENTS = ("l1", "l2")
+"""Fields that do no more than scale a term. In a stack they differ: each is a tensor there."""
+
+
+class Loss(NamedTuple):
+    """Of one model; each is []."""
+
+    reconstruction: Tensor
+    """The mean loss over all pixels, which is reported."""
+    total: Tensor
+    """With penalties: what a step lowers."""
+
+
+def total_loss(
+    model: nn.Module,
+    noisy_NCHW: Tensor,
+    clean_NCHW: Tensor,
+    config: TrialConfig,
+    *,
+    precision: Precision = "float32",
+) -> Loss:
+    """Restore the images, and add up all that is to be lowered.
+
+    Only the model computes in `precision`; all terms do in the images'. In a stack this is called
+    once for all models, under `vmap`: each of `COEFFICIENTS` is then a tensor of [] that Python
+    cannot read, or 0 where it is for all of them.
+    """
+    with autocast(noisy_NCHW.device, precision):
+        restored_NCHW = model(noisy_NCHW)
+    reconstruction = loss_of(restored_NCHW, clean_NCHW, config)
+    penalties = []
+    if _counts(config.l1):
+        penalties.append(config.l1 * sum_of_absolutes(model))
+    if _counts(config.l2):
+        penalties.append(config.l2 * sum_of_squares(model))
+    total = reconstruction + reduce(add, penalties) if penalties else reconstruction
+    return Loss(reconstruction, total)
 
 
 def loss_of(restored: Tensor, clean: Tensor, config: TrialConfig) -> Tensor:
@@ -28,14 +76,36 @@ def weights(model: nn.Module) -> list[Tensor]:
     return [p for p in model.parameters() if p.ndim > 1]
 
 
-def penalty(matrices: Sequence[Tensor], *, l1: Tensor | float, l2: Tensor | float) -> Tensor:
-    """l1·Σ|w| + l2·Σw², of one model, or of each of several.
+def sum_of_absolutes(model: nn.Module) -> Tensor:
+    """Σ|w|."""
+    return torch.stack([w.abs().sum() for w in weights(model)]).sum()
 
-    Args:
-        matrices: of any shape, or [models, ...] where `l1` and `l2` are [models].
+
+def sum_of_squares(model: nn.Module) -> Tensor:
+    """Σw²."""
+    return torch.stack([w.square().sum() for w in weights(model)]).sum()
+
+
+def _counts(coefficient: float | Tensor) -> bool:
+    """Whether a term is worth computing. A tensor's value is not read: that waits for a GPU."""
+    return isinstance(coefficient, Tensor) or coefficient != 0
+
+
+def with_tensors(
+    model: nn.Module, tensors: Mapping[str, Tensor], function: Callable[[nn.Module], T]
+) -> T:
+    """What the function gives while these are the model's parameters and buffers.
+
+    `functional_call` of more than the forward pass, since penalties look at the model, too.
     """
-    first = l1.ndim if isinstance(l1, Tensor) else 0
-    dims = [tuple(range(first, w.ndim)) for w in matrices]
-    absolute = torch.stack([w.abs().sum(dim) for w, dim in zip(matrices, dims, strict=True)])
-    squared = torch.stack([w.square().sum(dim) for w, dim in zip(matrices, dims, strict=True)])
-    return l1 * absolute.sum(0) + l2 * squared.sum(0)
+    held = {f"model.{name}": tensor for name, tensor in tensors.items()}
+    return functional_call(_Holder(model), held, (function,))
+
+
+class _Holder(nn.Module):
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, function: Callable[[nn.Module], Any]) -> Any:
+        return function(self.model)

@@ -12,12 +12,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, vmap
+from torch.func import vmap
 
 from autoencoder_hpo.models import build_model, seed_dropout
-from autoencoder_hpo.training.losses import loss_of, penalty
+from autoencoder_hpo.training.losses import COEFFICIENTS, Loss, total_loss, with_tensors
 from autoencoder_hpo.training.optim import lay_out_as_weights
-from autoencoder_hpo.training.precision import autocast
 from autoencoder_hpo.training.steps import Lane, Wanted, one_by_one
 
 log = logging.getLogger(__name__)
@@ -97,9 +96,11 @@ class StackedStep:
             lay_out_as_weights(lane.optimizer)
             lane.at_once = max(lane.at_once, len(self.lanes))
         like = next(iter(self._parameters.values()))
-        self._l1 = like.new_tensor([lane.config.l1 for lane in self.lanes])
-        self._l2 = like.new_tensor([lane.config.l2 for lane in self.lanes])
-        self._penalized = any(lane.config.l1 or lane.config.l2 for lane in self.lanes)
+        self._coefficients = {
+            name: like.new_tensor(own)
+            for name in COEFFICIENTS
+            if any(own := [getattr(lane.config, name) for lane in self.lanes])
+        }
 
     def __call__(self, wanted: Sequence[Wanted]) -> None:
         batches = [step.lane.batch(step.index) for step in wanted]
@@ -107,30 +108,34 @@ class StackedStep:
         leaves = {
             name: stacked.detach().requires_grad_() for name, stacked in self._parameters.items()
         }
-        losses = vmap(self._loss)(leaves, self._buffers, noisy, clean)
-        total = losses.sum()  # models share nothing: each one's gradient is its own
-        if self._penalized:
-            matrices = [leaf for name, leaf in leaves.items() if self._parameters[name].ndim > 2]
-            total = total + penalty(matrices, l1=self._l1, l2=self._l2).sum()
+        loss = vmap(self._loss)(leaves, self._buffers, self._coefficients, noisy, clean)
+        total = loss.total.sum()  # models share nothing: each one's gradient is its own
         gradients = torch.autograd.grad(total, list(leaves.values()))
         for number, step in enumerate(wanted):
             for name, gradient in zip(leaves, gradients, strict=True):
                 # Fused optimizers take it for granted that all lie in memory as the weights do.
                 step.lane.model.get_parameter(name).grad = gradient[number].contiguous()
             step.lane.update(step.lr)
-            step.lane.losses.append(losses[number].detach().reshape(1) * len(step.index))
+            own = loss.reconstruction[number].detach()
+            step.lane.losses.append(own.reshape(1) * len(step.index))
 
     def _loss(
         self,
         parameters: dict[str, Tensor],
         buffers: dict[str, Tensor],
+        coefficients: dict[str, Tensor],
         noisy_NCHW: Tensor,
         clean_NCHW: Tensor,
-    ) -> Tensor:
+    ) -> Loss:
         first = self.lanes[0]
-        with autocast(first.data.device, first.precision):
-            restored = functional_call(self._model, (parameters, buffers), (noisy_NCHW,))
-        return loss_of(restored, clean_NCHW, first.config)
+        config = first.config.model_copy(update=coefficients)
+        return with_tensors(
+            self._model,
+            parameters | buffers,
+            lambda model: total_loss(
+                model, noisy_NCHW, clean_NCHW, config, precision=first.precision
+            ),
+        )
 
 
 def _image_shape(lane: Lane) -> tuple[int, int, int]:

@@ -16,8 +16,8 @@ from torch.optim import Optimizer
 from autoencoder_hpo.config import Corruption, TrialConfig
 from autoencoder_hpo.data.corruption import corrupt
 from autoencoder_hpo.models import Draws, seed_dropout
-from autoencoder_hpo.training.losses import loss_of, penalty, weights
-from autoencoder_hpo.training.precision import Precision, autocast
+from autoencoder_hpo.training.losses import total_loss
+from autoencoder_hpo.training.precision import Precision
 from autoencoder_hpo.training.prepared import Prepared
 
 T = TypeVar("T")
@@ -82,18 +82,14 @@ Take = Callable[[list[Wanted]], list[Exception | None]]
 
 def eager_step(wanted: Wanted) -> None:
     """One model, plain PyTorch."""
-    lane, config = wanted.lane, wanted.lane.config
+    lane = wanted.lane
     noisy, clean = lane.batch(wanted.index)
-    with autocast(lane.data.device, lane.precision):
-        restored = lane.model(noisy)
-    loss = loss_of(restored, clean, config)
-    total = loss
-    if config.l1 or config.l2:
-        total = loss + penalty(weights(lane.model), l1=config.l1, l2=config.l2)
+    loss = total_loss(lane.model, noisy, clean, lane.config, precision=lane.precision)
     lane.optimizer.zero_grad(set_to_none=True)
-    torch.autograd.backward(total)
+    torch.autograd.backward(loss.total)
     lane.update(wanted.lr)
-    lane.losses.append(loss.detach().reshape(1) * len(clean))  # reading it would wait for it
+    own = loss.reconstruction.detach().reshape(1)
+    lane.losses.append(own * len(clean))  # reading it would wait for it
 
 
 def one_by_one(wanted: list[Wanted]) -> list[Exception | None]:
