@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from optuna.artifacts.exceptions import ArtifactNotFound
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 from PIL import Image
 from torch import Tensor
 
@@ -32,7 +32,7 @@ from autoencoder_hpo.artifacts import (
 )
 from autoencoder_hpo.diagnosis.findings import Facts
 from autoencoder_hpo.diagnosis.study import diagnose
-from autoencoder_hpo.ledger import OpenStudy
+from autoencoder_hpo.ledger import OpenStudy, best_first
 from autoencoder_hpo.notes import study_note, trial_note
 from autoencoder_hpo.pictures import Row, curves, gallery, pixels, png, restoration, strip, unstrip
 from autoencoder_hpo.probes import Probes
@@ -207,10 +207,9 @@ def _keep_gallery(
 def _best_rows(
     opened: OpenStudy, finished: Sequence[FrozenTrial], store: ArtifactStore, probes: Probes
 ) -> Sequence[Row]:
-    complete = [trial for trial in finished if trial.state is TrialState.COMPLETE]
-    complete.sort(key=lambda trial: -trial.user_attrs["val_psnr"])
+    best = best_first(finished, opened.study.search.objective)
     rows: list[Row] = []
-    for trial in complete[:BEST]:
+    for trial in best[:BEST]:
         artifact = trial_artifact(opened.data["uid"], trial.number, CROPS)
         try:
             with store.open_reader(artifact) as file, Image.open(file) as picture:

@@ -1,0 +1,306 @@
+"""A better model is called better everywhere, whatever a study's objective is.
+
+The trials stand on a ladder (`ladder`): which of them is better is known from their images, and is
+never read from what the program says of a metric.
+"""
+
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from contracts.ladder import (
+    DATA,
+    METRICS,
+    RUNGS,
+    WIDTH,
+    file_of,
+    images,
+    trial,
+    value,
+)
+from optuna.trial import FrozenTrial, TrialState
+
+from autoencoder_hpo.artifacts import CROPS, Directory, trial_artifact
+from autoencoder_hpo.claims import at_a_standstill
+from autoencoder_hpo.diagnosis.audit import promising, regret
+from autoencoder_hpo.diagnosis.findings import Audited, Facts
+from autoencoder_hpo.diagnosis.levels import complete, curve, level
+from autoencoder_hpo.diagnosis.pruning import of_pruning
+from autoencoder_hpo.finalize.plan import Request, make_plan
+from autoencoder_hpo.ledger import OpenStudy, best_first, best_of, create_study
+from autoencoder_hpo.pictures import png, strip
+from autoencoder_hpo.plots import history
+from autoencoder_hpo.probes import Probes
+from autoencoder_hpo.report.contents import Contents
+from autoencoder_hpo.report.figures import figures
+from autoencoder_hpo.report.gallery import Gallery
+from autoencoder_hpo.report.parameters import _in_memory
+from autoencoder_hpo.report.tables import best_table
+from autoencoder_hpo.search import Judge, with_search
+from autoencoder_hpo.settings import Settings
+from autoencoder_hpo.showcase import _best_rows
+from autoencoder_hpo.status import summary, trial_record
+from autoencoder_hpo.storage import Storage, open_storage
+from autoencoder_hpo.training import loop
+
+ORDER = (2, 4, 0, 5, 3, 1)
+"""The rungs of trials 0, 1, 2, …"""
+BEST_FIRST = [ORDER.index(rung) for rung in reversed(range(RUNGS))]
+PRUNERS = {
+    "median": {"kind": "median", "startup_trials": 1, "warmup_epochs": 0},
+    "percentile": {"kind": "percentile", "startup_trials": 1, "warmup_epochs": 0, "percentile": 50},
+    "successive_halving": {"kind": "successive_halving", "reduction_factor": 2},
+}
+
+pytestmark = pytest.mark.parametrize("metric", METRICS)
+
+
+def trials(metric: str, *, agree: bool = False) -> list[FrozenTrial]:
+    return [trial(metric, n, rung, agree=agree) for n, rung in enumerate(ORDER)]
+
+
+def numbers(found: Sequence[FrozenTrial]) -> list[int]:
+    return [each.number for each in found]
+
+
+NUMBER = count()
+"""Of the studies: one database holds all of them."""
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storage]:
+    """A file: no server has to start."""
+    folder = tmp_path_factory.mktemp("metric")
+    settings = Settings(home=folder, storage=None, password_file=None, data=None, grace=60.0)
+    opened = open_storage(f"sqlite:///{folder}/x.db", settings)
+    yield opened
+    opened.rdb.remove_session()
+    opened.engine.dispose()
+
+
+def told(database: Storage, metric: str, some: Sequence[FrozenTrial], **changes: Any) -> OpenStudy:
+    """A study in the database that came to these trials."""
+    search = {"trials": len(some), **changes.pop("search", {})}
+    file = file_of(metric, name=f"tiny-{next(NUMBER)}", search=search, **changes)
+    opened = with_search(create_study(database, file, DATA))
+    opened.optuna.add_trials(some)
+    return opened
+
+
+def reported(metric: str, some: Sequence[FrozenTrial], **changes: Any) -> Contents:
+    """What a report says of these trials."""
+    file = file_of(metric, **changes)
+    return Contents(
+        name="tiny",
+        file=file.text,
+        facts=Facts(file.study, DATA, some),
+        summary={},
+        findings=(),
+        audit=(),
+        gallery=Gallery([], None),
+        made=datetime(2026, 1, 2, tzinfo=UTC),
+    )
+
+
+# ---- trials ----------------------------------------------------------------------------
+
+
+def test_every_rung_is_another_score_and_all_go_one_way(metric: str) -> None:
+    values = [value(metric, rung) for rung in range(RUNGS)]
+    assert values in (sorted(values), sorted(values, reverse=True))
+    assert len(set(values)) == RUNGS
+
+
+def test_the_best_trials_come_first(metric: str) -> None:
+    assert numbers(best_first(trials(metric), metric)) == BEST_FIRST
+    best = best_of(trials(metric), metric)
+    assert best is not None
+    assert best.number == BEST_FIRST[0]
+
+
+def test_the_database_and_optuna_know_the_best(metric: str, database: Storage) -> None:
+    """What the commands `best`, `status` and `list` say, and what samplers learn from."""
+    opened = told(database, metric, trials(metric))
+    best = opened.best()
+    assert best is not None
+    said = summary(opened)
+    assert said["objective"] == metric
+    assert said["best"]["number"] == best.number == BEST_FIRST[0]
+    assert opened.optuna.best_trial.number == BEST_FIRST[0]
+    assert opened.optuna.metric_names == [metric]
+
+
+def test_patience_ends_a_search_that_becomes_worse_and_no_other(
+    metric: str, database: Storage
+) -> None:
+    def still(rungs: Sequence[int]) -> bool:
+        some = [trial(metric, n, rung) for n, rung in enumerate(rungs)]
+        opened = told(database, metric, some, search={"patience": 3})
+        return at_a_standstill(opened, opened.attrs())
+
+    assert not still([0, 1, 2, 3, 4])
+    assert still([4, 3, 2, 1])
+
+
+@pytest.mark.parametrize("pruner", PRUNERS)
+def test_the_worse_trial_is_pruned(metric: str, pruner: str, database: Storage) -> None:
+    known = [trial(metric, n, 2, rungs=[2, 2, 2]) for n in range(4)]
+    opened = told(database, metric, known, search={"trials": 9, "pruner": PRUNERS[pruner]})
+
+    def ends(rung: int) -> bool:
+        number = opened.optuna.ask().number
+        return Judge(opened, number).falls_behind({1: value(metric, rung)}, complete=len(known))
+
+    ends(2)  # halving compares with trials that were asked for
+    assert not ends(4)
+    assert ends(0)
+
+
+# ---- epochs ----------------------------------------------------------------------------
+
+
+def epochs(metric: str, rungs: Sequence[int]) -> list[loop.EpochResult]:
+    """A training's history: an epoch for each of these rungs."""
+    made = [loop.EpochResult(**_told(metric, number, rung)) for number, rung in enumerate(rungs, 1)]
+    assert [getattr(each, metric) for each in made] == [value(metric, rung) for rung in rungs]
+    return made
+
+
+def _told(metric: str, number: int, rung: int) -> dict[str, Any]:
+    return dict(trial(metric, 0, rung).user_attrs["history"][-1], epoch=number)
+
+
+def test_the_best_epoch(metric: str) -> None:
+    best = loop.best_of(epochs(metric, [1, 4, 2]), metric)
+    assert best is not None
+    assert best.epoch == 2
+
+
+def test_early_stopping_waits_for_something_better(metric: str) -> None:
+    assert not loop.stalled(epochs(metric, [1, 2, 3, 4]), 2, metric)
+    assert loop.stalled(epochs(metric, [4, 3, 2]), 2, metric)
+
+
+# ---- diagnosis -------------------------------------------------------------------------
+
+
+def facts(metric: str, some: Sequence[FrozenTrial], **changes: Any) -> Facts:
+    return Facts(file_of(metric, **changes).study, DATA, some)
+
+
+def test_levels_rise_with_what_is_better(metric: str) -> None:
+    known = facts(metric, trials(metric))
+    done = complete(known)
+    assert numbers(done) == BEST_FIRST
+    levels = [level(each, known) for each in done]
+    assert levels == sorted(levels, reverse=True)
+    assert len(set(levels)) == RUNGS
+    wavering = trial(metric, 9, 4, rungs=[1, 4, 2])
+    (first, second, third) = curve(wavering, known).values()
+    assert first < second == third  # the best so far
+
+
+def pruned(metric: str, number: int, rungs: Sequence[int]) -> FrozenTrial:
+    return trial(metric, number, rungs[-1], rungs=rungs, state=TrialState.PRUNED)
+
+
+def test_an_audit_finishes_the_most_promising_and_knows_what_was_lost(metric: str) -> None:
+    best = trial(metric, 0, 3, rungs=[2, 3])
+    known = facts(metric, [best, pruned(metric, 1, [0]), pruned(metric, 2, [3])])
+    assert numbers(promising(known, 2)) == [2, 1]
+    better, worse = (Audited(2, 1, value(metric, rung), 20.0) for rung in (5, 1))
+    found = regret(replace(known, audit=[better]))
+    assert found is not None
+    assert found.db is not None
+    assert found.db > 0
+    assert found.missed == (2,)
+    found = regret(replace(known, audit=[worse]))
+    assert found is not None
+    assert found.db is not None
+    assert found.db < 0
+    assert found.missed == ()
+
+
+def test_a_pruner_is_eager_that_ended_what_was_ahead(metric: str) -> None:
+    best = trial(metric, 0, 5, rungs=[2, 3, 5])
+    search = {"pruner": {"kind": "median"}}
+    ahead = [pruned(metric, n, [4]) for n in range(1, 4)]
+    behind = [pruned(metric, n, [1]) for n in range(1, 4)]
+    assert of_pruning(facts(metric, [best, *ahead], search=search))
+    assert not of_pruning(facts(metric, [best, *behind], search=search))
+
+
+# ---- finalize --------------------------------------------------------------------------
+
+
+def test_the_best_trials_are_finalized(
+    metric: str, database: Storage, settings: Settings, tmp_path: Path
+) -> None:
+    opened = told(database, metric, trials(metric))
+    request = Request(top=3, seeds=1, device="cpu", workers=1, out=tmp_path / "x.denoiser")
+    plan = make_plan(opened, request, settings)
+    assert [each.trial for each in plan.contenders] == BEST_FIRST[:3]
+    assert {job.best_by for job in plan.jobs} == {metric}
+
+
+# ---- pictures and reports --------------------------------------------------------------
+
+
+def test_the_gallery_begins_with_the_best(metric: str, database: Storage, tmp_path: Path) -> None:
+    opened = told(database, metric, trials(metric))
+    clean, noisy = images()
+    probes = Probes([0, 1], noisy[:2], clean[:2])
+    store = Directory(tmp_path / "store")
+    picture = png(
+        strip([(image[0].numpy() * 255).astype("uint8")[..., None] for image in clean[:2]])
+    )
+    for each in opened.trials():
+        store.write(trial_artifact("aa", each.number, CROPS), io.BytesIO(picture))
+    rows = _best_rows(opened, opened.trials(), store, probes)
+    assert [title for title, _, _ in rows] == [f"trial {number}" for number in BEST_FIRST]
+
+
+def test_a_report_begins_with_the_best(metric: str) -> None:
+    contents = reported(metric, trials(metric))
+    assert numbers(contents.best) == BEST_FIRST
+    assert [row["number"] for row in best_table(contents)] == BEST_FIRST
+    assert _in_memory(contents).best_trial.number == BEST_FIRST[0]  # what importances are of
+
+
+def test_a_grid_marks_the_best(metric: str) -> None:
+    space = {
+        "model": {"kind": "mlp", "depth": 1, "width": [8, 9, 10, 11, 12, 13], "latent": 8},
+        "optimizer": {"kind": "adam", "learning_rate": 0.001},
+    }
+    search = {"sampler": {"kind": "grid"}, "trials": None}
+    some = trials(metric)
+    for each in some:
+        each.params = {WIDTH: each.params[WIDTH]}
+    grid = reported(metric, some, search=search, trial=space).grid
+    assert grid is not None
+    marked = [cell.number for row in grid.cells for cell in row if cell and cell.best]
+    assert marked == [BEST_FIRST[0]]
+
+
+def test_figures_show_the_best(metric: str) -> None:
+    drawn = {
+        each.key: each
+        for some in figures(reported(metric, trials(metric, agree=True))).values()
+        for each in some
+    }
+    in_color = [f"trial {number}" for number in BEST_FIRST]
+    for key in ("curves", "parallel"):
+        shown = [key.name for key in drawn[key].keys if key.name.startswith("trial ")]
+        assert shown == in_color[: len(shown)] != [], key
+
+
+def test_the_best_so_far_is_the_best(metric: str) -> None:
+    records = [trial_record(each) for each in trials(metric, agree=True)]
+    points, _, so_far = history(records, None)["data"]
+    best = [max(ORDER[: place + 1]) for place in range(RUNGS)]
+    assert so_far["y"] == [points["y"][ORDER.index(rung)] for rung in best]
