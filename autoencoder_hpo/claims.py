@@ -29,7 +29,7 @@ from autoencoder_hpo.ledger import (
     study_lock,
     write_halt,
 )
-from autoencoder_hpo.progress import decibel, without_progress
+from autoencoder_hpo.progress import without_progress
 from autoencoder_hpo.search import CELL, GridSampler
 from autoencoder_hpo.storage import Storage
 
@@ -223,7 +223,7 @@ def seconds_left(opened: OpenStudy, attrs: Mapping[str, Any]) -> float | None:
 
 def at_a_standstill(opened: OpenStudy, attrs: Mapping[str, Any]) -> bool:
     """Whether the search has used up its patience, counted anew since a stop was last cleared."""
-    patience, objective = opened.study.search.patience, opened.study.search.objective
+    patience, metric = opened.study.search.patience, opened.study.search.objective
     if patience is None:
         return False
     ended = opened.storage.rows(
@@ -233,11 +233,11 @@ def at_a_standstill(opened: OpenStudy, attrs: Mapping[str, Any]) -> bool:
         study=opened.number,
     )
     levels = [
-        decibel(value, objective) if state == "COMPLETE" and value is not None else None
+        metric.decibel(value) if state == "COMPLETE" and value is not None else None
         for _, state, value in ended
     ]
     fresh = sum(number >= (attrs.get(CLEARED) or 0) for number, _, _ in ended)
-    return min(without_progress(levels), fresh) >= patience
+    return min(without_progress(levels, step=metric.step), fresh) >= patience
 
 
 def _free_cells(opened: OpenStudy) -> list[int] | None:

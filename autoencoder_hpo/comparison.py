@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from autoencoder_hpo.metric import Metric
+
 RESAMPLES = 10_000
 LEVEL = 0.95
 AT_ONCE = 4_000_000
@@ -20,7 +22,7 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A mean in dB with its interval; `low` and `high` are None where one group is all there is."""
+    """A mean with its interval; `low` and `high` are None where one group is all there is."""
 
     mean: float
     low: float | None
@@ -42,26 +44,26 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidate:
-    """A denoiser that might win: its size, and its PSNR of every image, in dB."""
+    """A denoiser that might win: its size, and its score of every image."""
 
     trial: int
     parameters: int
-    psnr_N: Values
+    values_N: Values
 
     @property
-    def psnr(self) -> float:
-        return float(self.psnr_N.mean())
+    def mean(self) -> float:
+        return float(self.values_N.mean())
 
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One candidate beside the one that has the highest mean."""
+    """One candidate beside the one that has the best mean."""
 
     trial: int
     parameters: int
-    psnr: float
+    mean: float
     behind: Estimate
-    """By how many dB the highest mean is above this one; 0 to 0 for itself."""
+    """By how much the best mean is better than this one; 0 to 0 for itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +72,9 @@ class Verdict:
 
     winner: int
     leader: int
-    """The trial of the highest mean."""
+    """The trial of the best mean."""
     ranking: tuple[Compared, ...]
-    """The highest mean first."""
+    """The best mean first."""
     reason: str
 
 
@@ -111,58 +113,76 @@ def estimate_difference(
 
 
 def choose_winner(
-    candidates: Sequence[Candidate], *, groups: NDArray[np.int64] | None, seed: int
+    candidates: Sequence[Candidate],
+    *,
+    metric: Metric,
+    groups: NDArray[np.int64] | None,
+    seed: int,
 ) -> Verdict:
-    """The smallest of those that the images cannot tell from the highest mean.
+    """The smallest of those that the images cannot tell from the best mean.
+
+    `metric`: what the values are of.
 
     Raises:
         ValueError: there are no candidates.
     """
     if not candidates:
         raise ValueError("a choice needs at least one candidate")
-    best_first = sorted(candidates, key=lambda each: (-each.psnr, each.parameters, each.trial))
+    best_first = sorted(
+        candidates, key=lambda each: (metric.rank(each.mean), each.parameters, each.trial)
+    )
     leader = best_first[0]
-    ranking = tuple(_beside(leader, each, groups, seed) for each in best_first)
+    ranking = tuple(_beside(leader, each, metric, groups, seed) for each in best_first)
     equals = [each for each in ranking if each.trial == leader.trial or each.behind.tie]
-    winner = min(equals, key=lambda each: (each.parameters, -each.psnr, each.trial))
-    return Verdict(winner.trial, leader.trial, ranking, _reason(winner, ranking))
+    winner = min(equals, key=lambda each: (each.parameters, metric.rank(each.mean), each.trial))
+    return Verdict(winner.trial, leader.trial, ranking, _reason(winner, ranking, metric))
 
 
 def _beside(
-    leader: Candidate, other: Candidate, groups: NDArray[np.int64] | None, seed: int
+    leader: Candidate,
+    other: Candidate,
+    metric: Metric,
+    groups: NDArray[np.int64] | None,
+    seed: int,
 ) -> Compared:
     if other is leader:
         behind = Estimate(0.0, 0.0, 0.0)
     else:
-        behind = estimate_difference(leader.psnr_N, other.psnr_N, groups=groups, seed=seed)
-    return Compared(other.trial, other.parameters, other.psnr, behind)
+        ahead_N = metric.ahead(leader.values_N, other.values_N)
+        behind = estimate_mean(ahead_N, groups=groups, seed=seed)
+    return Compared(other.trial, other.parameters, other.mean, behind)
 
 
-def _reason(winner: Compared, ranking: Sequence[Compared]) -> str:
+def _reason(winner: Compared, ranking: Sequence[Compared], metric: Metric) -> str:
     leader, *others = ranking
     if not others:
         return "it is the only candidate"
     if winner is not leader:
         return (
-            f"trial {leader.trial} has {leader.psnr:.2f} dB and trial {winner.trial} "
-            f"{winner.psnr:.2f} dB, which is a tie{_interval(winner.behind)}; the smaller model "
-            f"wins, with {winner.parameters:,} instead of {leader.parameters:,} parameters"
+            f"trial {leader.trial} has {metric.named(leader.mean)} and trial {winner.trial} "
+            f"{metric.said(winner.mean)}, which is a tie{_interval(winner.behind, metric)}; the "
+            f"smaller model wins, with {winner.parameters:,} instead of {leader.parameters:,} "
+            "parameters"
         )
     tied = [each for each in others if each.behind.tie]
     if tied:
         named = ", ".join(str(each.trial) for each in tied)
-        return f"it has the highest mean, ties with trial {named}, and is no larger"
+        return f"it has the {metric.best_end} mean, ties with trial {named}, and is no larger"
     nearest = others[0]
     return (
-        f"it is better than every other: by {nearest.behind.mean:.2f} dB than "
-        f"trial {nearest.trial}{_interval(nearest.behind)}"
+        f"it is better than every other: by {metric.named(nearest.behind.mean)} "
+        f"than trial {nearest.trial}{_interval(nearest.behind, metric)}"
     )
 
 
-def _interval(difference: Estimate) -> str:
-    if difference.low is None:
+def _interval(difference: Estimate, metric: Metric) -> str:
+    if difference.low is None or difference.high is None:
         return " (one file cannot tell them apart)"
-    return f" (95% interval of the difference {difference.low:+.2f} to {difference.high:+.2f} dB)"
+    low, high = (
+        metric.digits(difference.low, signed=True),
+        metric.said(difference.high, signed=True),
+    )
+    return f" (95% interval of the difference {low} to {high})"
 
 
 def _totals(values_N: Values, groups: NDArray[np.int64] | None) -> tuple[Values, Values]:

@@ -13,10 +13,10 @@ from typing import Any, Literal
 
 import optuna
 import sqlalchemy
-from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from autoencoder_hpo.errors import StudyError
+from autoencoder_hpo.metric import Metric
 from autoencoder_hpo.space import to_params
 from autoencoder_hpo.storage import Storage
 from autoencoder_hpo.study import NAME, Study, StudyFile, differences, parse_study
@@ -27,7 +27,6 @@ BUDGET = "budget"
 DEADLINE = "deadline"
 HALTED = "halted"
 CLEARED = "cleared"
-DIRECTIONS = {"val_mse": StudyDirection.MINIMIZE, "val_psnr": StudyDirection.MAXIMIZE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,16 +123,15 @@ class OpenStudy:
         return best_of(self.trials(), self.study.search.objective)
 
 
-def best_of(trials: Sequence[FrozenTrial], objective: str) -> FrozenTrial | None:
+def best_of(trials: Sequence[FrozenTrial], metric: Metric) -> FrozenTrial | None:
     """The best complete trial; None before there is one."""
-    return next(iter(best_first(trials, objective)), None)
+    return next(iter(best_first(trials, metric)), None)
 
 
-def best_first(trials: Sequence[FrozenTrial], objective: str) -> list[FrozenTrial]:
+def best_first(trials: Sequence[FrozenTrial], metric: Metric) -> list[FrozenTrial]:
     """The complete trials; the earlier of equal ones comes first."""
-    sign = -1 if objective == "val_psnr" else 1
     complete = [trial for trial in trials if trial.state is TrialState.COMPLETE]
-    return sorted(complete, key=lambda trial: sign * (trial.value or 0.0))
+    return sorted(complete, key=lambda trial: metric.rank(trial.value or 0.0))
 
 
 def halt_of(attrs: Mapping[str, Any]) -> Halt | None:
@@ -187,11 +185,9 @@ def create_study(storage: Storage, file: StudyFile, data: dict[str, Any]) -> Ope
 
 def new_optuna_study(storage: Storage, name: str, file: StudyFile) -> optuna.Study:
     """A study without trials, improved in the direction of its objective."""
-    objective = file.study.search.objective
-    study = optuna.create_study(
-        storage=storage.optuna, study_name=name, direction=DIRECTIONS[objective]
-    )
-    study.set_metric_names([objective])  # what the dashboard writes at its axes
+    metric = file.study.search.objective
+    study = optuna.create_study(storage=storage.optuna, study_name=name, direction=metric.direction)
+    study.set_metric_names([metric.value])  # what the dashboard writes at its axes
     return study
 
 

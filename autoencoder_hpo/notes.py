@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from autoencoder_hpo.screens import BELOW_AFFINE, count_line, db, gain, verdict
+from autoencoder_hpo.metric import Metric
+from autoencoder_hpo.screens import BELOW_AFFINE, count_line, db, gain, score, verdict
 
 OUTCOMES = {
     "complete": "**{psnr}**, {gain} against the noisy input ({noisy}), best in epoch {best_epoch}",
@@ -13,19 +14,25 @@ OUTCOMES = {
 
 
 def trial_note(
-    record: Mapping[str, Any], noisy_psnr: float | None, pictures: Sequence[str] = ()
+    record: Mapping[str, Any],
+    noisy_psnr: float | None,
+    pictures: Sequence[str] = (),
+    *,
+    metric: Metric,
 ) -> str:
     """A trial's note.
 
     Args:
+        metric: what the study improves.
         pictures: names below /pictures/, to be shown below the first sentence.
         record: `state`, `reason`, `scores`, `history`, `best_epoch`, `parameters`, `seconds`,
             `worker`, `device`, `params` and `no_pictures`, each None where there is none.
         noisy_psnr: of the noisy validation images, in dB; None where nothing was corrupted.
     """
-    psnr = reached(record)
+    psnr = reached(record, Metric.VAL_PSNR)
+    known = {"val_psnr": psnr, metric.shown.value: reached(record, metric.shown)}
     said = OUTCOMES[record["state"]].format(
-        psnr=db(psnr),
+        psnr=score(known, metric),
         gain=gain(None if psnr is None or noisy_psnr is None else psnr - noisy_psnr),
         noisy=db(noisy_psnr),
         reason=one_line(record["reason"] or "no reason was stored"),
@@ -39,18 +46,21 @@ def trial_note(
         ("no pictures", record["no_pictures"]),
     ]
     tried = [(f"`{name}`", f"{_short(value)}") for name, value in record["params"].items()]
-    known = [(name, value) for name, value in facts if value]
+    facts = [(name, value) for name, value in facts if value]
     return "\n\n".join(
-        [said, *map(_picture, pictures), _table("tried", tried), _table("trial", known)]
+        [said, *map(_picture, pictures), _table("tried", tried), _table("trial", facts)]
     )
 
 
-def reached(record: Mapping[str, Any]) -> float | None:
-    """The PSNR of the best epoch, in dB; None before the first."""
+def reached(record: Mapping[str, Any], metric: Metric) -> float | None:
+    """What the trial came to by this metric: a complete one's score, else the best of any epoch.
+
+    None before the first epoch.
+    """
     if record["scores"]:
-        return float(record["scores"]["val_psnr"])
-    known = (epoch.get("val_psnr") for epoch in record["history"] or ())
-    return max((psnr for psnr in known if psnr is not None), default=None)
+        return float(record["scores"][metric.value])
+    known = (epoch.get(metric.value) for epoch in record["history"] or ())
+    return metric.best(value for value in known if value is not None)
 
 
 def study_note(
@@ -80,7 +90,7 @@ def study_note(
         scores.append(
             (
                 f"best denoiser, trial {best['number']}",
-                f"**{db(best['val_psnr'])}** ({gain(best['psnr_gain'])}), "
+                f"**{score(best, Metric(summary['objective']))}** ({gain(best['psnr_gain'])}), "
                 f"{best['parameters']:,} parameters",
             )
         )

@@ -163,7 +163,7 @@ class TrialRun:
         self.data = data
         self.place = place
         self.reporter = reporter
-        self.objective = opened.study.search.objective
+        self.metric = opened.study.search.objective
         self.is_rung = is_rung(opened.study)
         self.verdicts = Verdicts(opened, claimed.number, reporter)
         self._values: dict[int, float] = {}
@@ -219,7 +219,7 @@ class TrialRun:
             self.data,
             seed=self.run["seed"],
             precision=self.run["precision"],
-            best_by=self.objective,
+            best_by=self.metric,
             cancelled=lambda: self._cancelled() or self._falls_behind(self.verdicts.behind),
             dropped=lambda: self._falls_behind(self.verdicts.awaited),
             save=lambda: self._save(training),
@@ -277,7 +277,7 @@ class TrialRun:
 
     def _has_stalled(self, training: Training | FoldedTraining) -> bool:
         patience = self.config.early_stopping
-        return bool(patience and stalled(training.history, patience, self.objective))
+        return bool(patience and stalled(training.history, patience, self.metric))
 
     def _judge(self, result: EpochResult) -> Pruned | None:
         """Report the epoch, and ask the pruner; an outcome when it was the trial's last."""
@@ -291,21 +291,21 @@ class TrialRun:
     def _report(self, results: Sequence[EpochResult]) -> None:
         for result in results:
             if result.finite:
-                value = self._values[result.epoch] = getattr(result, self.objective)
+                value = self._values[result.epoch] = self.metric.of(result)
                 self.reporter.epoch(result.epoch, value, result.val_psnr)
 
     def _finish(self, training: Training | FoldedTraining) -> Complete:
         assert training.best is not None, "every finite history has a best epoch"
         scores = training.scores()
-        self.attrs["scores"] = asdict(scores)
+        self.attrs["scores"] = scores.as_record()
         if (groups := training.group_psnr()) is not None:
             self.attrs[GROUPS] = groups
         self.attrs["best_epoch"] = training.best.epoch
-        return Complete(getattr(scores, self.objective))
+        return Complete(self.metric.of(scores))
 
     def _record(self, training: Training | FoldedTraining) -> None:
         """What complete and pruned trials keep: curve, size, cost, and the best epoch's PSNR."""
-        history = [asdict(result) for result in training.history if result.finite]
+        history = [result.as_record() for result in training.history if result.finite]
         self.attrs |= {
             "parameters": training.parameters,
             "seconds": round(self.seconds, 3),
@@ -315,6 +315,7 @@ class TrialRun:
         if training.best is not None:
             psnr, noisy = training.best.val_psnr, self.opened.data["noisy"]["psnr"]
             self.attrs["val_psnr"] = psnr
+            self.attrs[self.metric.shown.value] = self.metric.shown.of(training.best)
             self.attrs["psnr_gain"] = None if noisy is None else psnr - noisy
 
     # ---- telling ------------------------------------------------------------------------
@@ -368,7 +369,7 @@ class TrialRun:
             return outcome.value
         history = self.attrs.get("history")
         if isinstance(outcome, Pruned) and history:
-            return float(history[-1][self.objective])
+            return float(history[-1][self.metric.value])
         return None
 
     def _as_told(self, outcome: Outcome) -> FrozenTrial:

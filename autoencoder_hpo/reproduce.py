@@ -13,13 +13,14 @@ from autoencoder_hpo.config import TrialConfig
 from autoencoder_hpo.errors import StudyError
 from autoencoder_hpo.inputs import Inputs
 from autoencoder_hpo.ledger import OpenStudy
+from autoencoder_hpo.metric import Metric
 from autoencoder_hpo.provenance import cpu_name, git_state, versions
 from autoencoder_hpo.training.devices import device_name
 from autoencoder_hpo.training.folds import build_training
 from autoencoder_hpo.training.loop import EpochResult
 
 TOLERANCE_DB = 0.25
-"""Elsewhere than on the same CPU, the best epoch's PSNR may differ by this much."""
+"""Elsewhere than on the same CPU, the best epoch may differ by this much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,21 +30,26 @@ class Again:
     stored: list[EpochResult]
     now: list[EpochResult]
     differences: list[str]
+    metric: Metric
+    """In which both are compared: what people see of the study's objective."""
 
     @property
     def identical(self) -> bool:
         return self.stored == self.now
 
     @property
-    def best_db(self) -> tuple[float, float]:
-        """PSNR of the best epoch, in dB: stored, now."""
-        stored, now = (max(r.val_psnr for r in curve) for curve in (self.stored, self.now))
+    def best(self) -> tuple[float, float]:
+        """The best value of any epoch: stored, now."""
+        stored, now = (
+            min((self.metric.of(each) for each in curve), key=self.metric.rank)
+            for curve in (self.stored, self.now)
+        )
         return stored, now
 
     @property
     def reproduced(self) -> bool:
         """Identical; or within `TOLERANCE_DB` where something else differs."""
-        stored, now = self.best_db
+        stored, now = map(self.metric.decibel, self.best)
         close = abs(stored - now) <= TOLERANCE_DB
         return self.identical or (bool(self.differences) and close)
 
@@ -61,7 +67,7 @@ def reproduce(
     Raises:
         StudyError: it has no epochs.
     """
-    stored = [EpochResult(**result) for result in trial.user_attrs.get("history", [])]
+    stored = [EpochResult.of_record(result) for result in trial.user_attrs.get("history", [])]
     if not stored:
         why = trial.user_attrs.get(REASON, f"it is {trial.state.name.lower()}")
         raise StudyError(
@@ -83,7 +89,7 @@ def reproduce(
     at_once = trial.user_attrs.get(AT_ONCE, 1)
     if at_once > 1:
         differences.append(f"trained with {at_once - 1} others at once, now alone")
-    return Again(stored, list(training.history), differences)
+    return Again(stored, list(training.history), differences, opened.study.search.objective.shown)
 
 
 def _differences(

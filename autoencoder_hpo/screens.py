@@ -1,7 +1,7 @@
 """What a terminal shows: rich tables of the values in `status`."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -11,6 +11,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from autoencoder_hpo.metric import Metric
+
 COLORS = {
     "done": "green",
     "running": "cyan",
@@ -19,6 +21,8 @@ COLORS = {
     "timed out": "yellow",
     "plateau": "green",
 }
+SCORES = ("MSE", "PSNR", "SSIM")
+"""What tables of scores have, whatever a study improves."""
 BELOW_AFFINE = (
     "The best trial does not beat the affine filter: a fixed weighted sum of pixels, which takes "
     "seconds to compute and no training, restores these images better. More epochs, a higher "
@@ -28,6 +32,15 @@ BELOW_AFFINE = (
 
 def db(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f} dB"
+
+
+def score(record: Mapping[str, Any], metric: Metric) -> str:
+    """What a trial came to: its PSNR, behind the metric that people see, where that is another.
+
+    `record`: has both by their names; None where there is none.
+    """
+    own, psnr = record.get(metric.shown.value), record.get("val_psnr")
+    return ", ".join(dict.fromkeys([metric.shown.named(own), db(psnr)]))
 
 
 def gain(value: float | None) -> str:
@@ -63,28 +76,37 @@ def count_line(counts: dict[str, int], budget: dict[str, Any]) -> str:
 
 
 def reproduced_screen(
-    epochs: int, identical: bool, best_db: tuple[float, float], differences: list[str]
+    epochs: int,
+    identical: bool,
+    best: tuple[float, float],
+    differences: list[str],
+    metric: Metric,
 ) -> RenderableType:
-    """A stored trial against the same one trained again; `best_db`: then and now."""
-    then, now = best_db
+    """A stored trial against the same one trained again; `best`: of this metric, then and now."""
+    then, now = best
     verdict = (
         Text(f"identical in all {epochs} epochs", style="green")
         if identical
-        else Text(f"{epochs} epochs, not identical: best PSNR {now - then:+.3f} dB", style="yellow")
+        else Text(f"{epochs} epochs, not identical: {_changed(now - then, metric)}", style="yellow")
     )
-    lines = [Text(f"best PSNR {db(then)} then, {db(now)} now"), verdict]
+    said = f"best {metric.short} {metric.said(then)} then, {metric.said(now)} now"
+    lines = [Text(said), verdict]
     lines += [Text(f"differs: {line}") for line in differences]
     return Group(*lines)
 
 
-def trial_line(record: dict[str, Any]) -> str:
+def _changed(by: float, metric: Metric) -> str:
+    return f"best {metric.short} {metric.said(by, signed=True, more=1)}"
+
+
+def trial_line(record: dict[str, Any], metric: Metric) -> str:
     """How a trial ended, in a line; from `status.trial_record`."""
     what = f"trial {record['number']:>3}  {model_kind(record):<5}"
     match record["state"]:
         case "complete":
             scores = record["scores"]
             return (
-                f"{what} complete  {db(scores['val_psnr'])} ({gain(scores['psnr_gain'])}) in "
+                f"{what} complete  {score(scores, metric)} ({gain(scores['psnr_gain'])}) in "
                 f"{record['seconds']:.0f} s"
             )
         case "pruned":
@@ -100,16 +122,21 @@ def model_kind(record: dict[str, Any]) -> str:
 
 
 def studies_table(summaries: list[dict[str, Any]]) -> Table:
+    """`best` has a column of its own where a study improves what nobody sees as a PSNR."""
+    metrics = [Metric(summary["objective"]) for summary in summaries]
+    several = not all(metric.seen_as_psnr for metric in metrics)
+    scores = ("best", "its PSNR") if several else ("best PSNR",)
     table = Table(box=None, header_style="bold")
-    for name in ("study", "state", "trials", "best PSNR", "gain"):
+    for name in ("study", "state", "trials", *scores, "gain"):
         table.add_column(name, justify="left" if name in ("study", "state") else "right")
-    for summary in summaries:
+    for summary, metric in zip(summaries, metrics, strict=True):
         counts, best = summary["counts"], summary["best"] or {}
         of = summary["budget"]["trials"]
         table.add_row(
             summary["study"],
             state_text(summary["state"]),
             f"{counts['complete'] + counts['pruned']}" + (f"/{of}" if of else ""),
+            *([metric.shown.named(best.get(metric.shown.value))] if several else []),
             db(best.get("val_psnr")),
             gain(best.get("psnr_gain")),
         )
@@ -145,37 +172,41 @@ def verdict(summary: Mapping[str, Any]) -> list[str]:
     affine_gain = best.get("affine_gain")
     if affine_gain is not None:
         found.append(ahead(affine_gain, "the affine filter"))
-    line = f"best {db(best['val_psnr'])} ({', '.join(found)})"
+    line = f"best {score(best, Metric(summary['objective']))} ({', '.join(found)})"
     return [line, BELOW_AFFINE] if affine_gain is not None and affine_gain < 0 else [line]
 
 
 def scores_table(summary: dict[str, Any]) -> Table:
     """Validation scores of the noisy input, the affine filter and the best denoiser."""
     noisy, affine, best = summary["noisy"], summary.get("affine"), summary["best"]
+    more = [metric for metric in [Metric(summary["objective"])] if metric.short not in SCORES]
     table = Table(header_style="bold")
     table.add_column("validation images")
-    for name in ("MSE", "PSNR", "SSIM", "gain", "parameters"):
+    for name in (*SCORES, *(metric.short for metric in more), "gain", "parameters"):
         table.add_column(name, justify="right")
     if noisy["psnr"] is not None:
-        table.add_row("noisy input", mse(noisy["mse"]), db(noisy["psnr"]), ssim(noisy["ssim"]))
+        table.add_row("noisy input", *_scores(noisy, "", more))
     if affine is not None:
         over = gain(affine["psnr"] - noisy["psnr"])
-        table.add_row(
-            "affine filter", mse(affine["mse"]), db(affine["psnr"]), ssim(affine["ssim"]), over
-        )
+        table.add_row("affine filter", *_scores(affine, "", more), over)
     if best is None:
         table.add_row("best denoiser", "none yet")
     else:
         table.add_row(
             f"best denoiser (trial {best['number']})",
-            mse(best["val_mse"]),
-            db(best["val_psnr"]),
-            ssim(best["val_ssim"]),
+            *_scores(best, "val_", more),
             gain(best["psnr_gain"]),
             f"{best['parameters']:,}",
             style="bold green",
         )
     return table
+
+
+def _scores(record: Mapping[str, Any], prefix: str, more: Sequence[Metric]) -> list[str]:
+    """As `SCORES` has them, and these metrics; their names in the record begin so."""
+    values = [record[f"{prefix}{name.lower()}"] for name in SCORES]
+    known = [said(value) for said, value in zip((mse, db, ssim), values, strict=True)]
+    return [*known, *(metric.said(record.get(f"{prefix}{metric.key}")) for metric in more)]
 
 
 def ssim(value: float | None) -> str:
@@ -243,7 +274,7 @@ def live_screen(view: dict[str, Any]) -> RenderableType:
     best = view["best"] or {}
     line = Text.assemble(
         "best ",
-        (db(best.get("val_psnr")), "bold green"),
+        (score(best, Metric(view["objective"])) if best else "–", "bold green"),
         f" ({gain(best.get('psnr_gain'))})   {duration(view['time_left'])} left",
     )
     done = view["counts"]["complete"] + view["counts"]["pruned"]

@@ -36,7 +36,7 @@ from autoencoder_hpo.ledger import OpenStudy, best_first
 from autoencoder_hpo.notes import study_note, trial_note
 from autoencoder_hpo.pictures import Row, curves, gallery, pixels, png, restoration, strip, unstrip
 from autoencoder_hpo.probes import Probes
-from autoencoder_hpo.screens import db
+from autoencoder_hpo.screens import db, score
 from autoencoder_hpo.status import summary, trial_record
 
 log = logging.getLogger(__name__)
@@ -113,7 +113,8 @@ def _write_trial_note(
     opened: OpenStudy, trial_id: int, record: dict[str, Any], pictures: list[str]
 ) -> None:
     shown = [f"{artifact}.png" for artifact in pictures]
-    note = trial_note(record, opened.data["noisy"]["psnr"], shown)
+    metric = opened.study.search.objective
+    note = trial_note(record, opened.data["noisy"]["psnr"], shown, metric=metric)
     _write_note(opened, f"dashboard:{trial_id}:", note)
 
 
@@ -158,9 +159,10 @@ def _show_study(
     turn: int,
 ) -> None:
     records = [trial_record(trial) for trial in finished]
-    noisy, affine = opened.data["noisy"]["psnr"], (opened.data.get("affine") or {}).get("psnr")
-    _write_plot(opened, HISTORY_PLOT, plots.history(records, noisy, affine))
-    _write_plot(opened, SIZES_PLOT, plots.sizes(records, noisy, affine))
+    metric = opened.study.search.objective.shown
+    noisy, affine = ((opened.data.get(what) or {}).get(metric.key) for what in ("noisy", "affine"))
+    _write_plot(opened, HISTORY_PLOT, plots.history(records, noisy, affine, metric=metric))
+    _write_plot(opened, SIZES_PLOT, plots.sizes(records, noisy, affine, metric=metric))
     pictures = []
     try:
         # Another address each time: a page fetches it anew.
@@ -207,7 +209,8 @@ def _keep_gallery(
 def _best_rows(
     opened: OpenStudy, finished: Sequence[FrozenTrial], store: ArtifactStore, probes: Probes
 ) -> Sequence[Row]:
-    best = best_first(finished, opened.study.search.objective)
+    metric = opened.study.search.objective
+    best = best_first(finished, metric)
     rows: list[Row] = []
     for trial in best[:BEST]:
         artifact = trial_artifact(opened.data["uid"], trial.number, CROPS)
@@ -217,8 +220,8 @@ def _best_rows(
         except (ArtifactNotFound, OSError, ValueError):  # never stored, or damaged
             continue
         kind = trial.user_attrs["config"]["model"]["kind"]
-        psnr = trial.user_attrs["val_psnr"]
-        rows.append((f"trial {trial.number}", f"{kind}, {db(psnr)}", crops))
+        said = score(trial.user_attrs, metric)
+        rows.append((f"trial {trial.number}", f"{kind}, {said}", crops))
     return rows
 
 

@@ -17,6 +17,7 @@ from autoencoder_hpo.ledger import (
     count,
     halt_of,
 )
+from autoencoder_hpo.metric import Metric
 
 State = Literal["new", "running", "waiting", "done", "timed out", "plateau", "paused", "stopped"]
 OVER: tuple[State, ...] = ("done", "timed out", "plateau", "stopped")
@@ -37,11 +38,11 @@ def summary(opened: OpenStudy) -> dict[str, Any]:
         "counts": asdict(counts),
         "budget": asdict(budget),
         "seconds_left": None if left is None else max(0.0, left),
-        "objective": opened.study.search.objective,
+        "objective": opened.study.search.objective.value,
         "noisy": opened.data["noisy"],
         "affine": affine,
         "images": opened.data["counts"],
-        "best": None if best is None else best_record(best, affine),
+        "best": None if best is None else best_record(best, affine, opened.study.search.objective),
     }
 
 
@@ -61,14 +62,19 @@ def _state(
     return "waiting" if counts.finished or counts.failed else "new"
 
 
-def best_record(trial: FrozenTrial, affine: dict[str, Any] | None) -> dict[str, Any]:
-    """`affine_gain`: val_psnr over that of the affine filter, in dB; None where that is unknown."""
+def best_record(
+    trial: FrozenTrial, affine: dict[str, Any] | None, metric: Metric
+) -> dict[str, Any]:
+    """Scores, this one among them, size, cost and config of a complete trial.
+
+    `affine_gain`: val_psnr over that of the affine filter, in dB; None where that is unknown."""
     scores = trial.user_attrs["scores"]
     return {
         "number": trial.number,
         "val_mse": scores["val_mse"],
         "val_psnr": scores["val_psnr"],
         "val_ssim": scores["val_ssim"],
+        metric.value: scores[metric.value],
         "noisy_mse": scores["noisy_mse"],
         "noisy_psnr": scores["noisy_psnr"],
         "psnr_gain": scores["psnr_gain"],

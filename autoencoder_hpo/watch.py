@@ -141,7 +141,7 @@ class Watcher:
     def _line(self, trial: FrozenTrial) -> str:
         best = self.opened.best()
         star = "  * best so far" if best is not None and best.number == trial.number else ""
-        return trial_line(trial_record(trial)) + star
+        return trial_line(trial_record(trial), self.opened.study.search.objective) + star
 
     def _worker(self, trial: FrozenTrial) -> dict[str, Any]:
         record = trial_record(trial)

@@ -159,7 +159,9 @@ class Worker:
                 other.clear(self.stop)
         match self._turn(bench):
             case list() as claimed:
-                return [f"{name} {trial_line(trial_record(t))}" for t in self._told(bench, claimed)]
+                metric = bench.opened.study.search.objective
+                told = [trial_record(trial) for trial in self._told(bench, claimed)]
+                return [f"{name} {trial_line(record, metric)}" for record in told]
         return []
 
     def _told(self, bench: "Bench", claimed: Sequence[Claimed]) -> list[FrozenTrial]:

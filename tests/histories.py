@@ -16,6 +16,7 @@ from support import study_file
 from autoencoder_hpo.config import TrialConfig
 from autoencoder_hpo.diagnosis.findings import Facts, Finding
 from autoencoder_hpo.diagnosis.ranges import place
+from autoencoder_hpo.metric import Metric
 from autoencoder_hpo.search import build_pruner, build_sampler, is_rung
 from autoencoder_hpo.space import every_hole, fill
 from autoencoder_hpo.space.holes import Choice, Hole, Listed, Scalar
@@ -110,7 +111,7 @@ def searched(
     made = optuna.create_study(
         sampler=build_sampler(study),
         pruner=build_pruner(study),
-        direction="maximize" if study.search.objective == "val_psnr" else "minimize",
+        direction=study.search.objective.direction,
     )
     for _ in range(trials):
         _one(study, made, landscape, curve)
@@ -138,7 +139,13 @@ def _one(study: Study, made: optuna.Study, landscape: Landscape, curve: Curve) -
 
 
 def _value(psnr: float, study: Study) -> float:
-    return psnr if study.search.objective == "val_psnr" else 10 ** (-psnr / 10)
+    """Of a trial with this PSNR; SSIM and BCE are made up, and as far from their best."""
+    error = 10 ** (-psnr / 10)
+    match study.search.objective:
+        case Metric.VAL_MSE:
+            return float(error)
+        case Metric.VAL_PSNR:
+            return psnr
 
 
 def told(

@@ -11,8 +11,10 @@ from autoencoder_hpo.comparison import (
     estimate_difference,
     estimate_mean,
 )
+from autoencoder_hpo.metric import Metric
 
 IMAGES = 400
+PSNR = Metric.VAL_PSNR
 
 
 def psnr(mean: float, *, seed: int = 0, spread: float = 3.0) -> np.ndarray:
@@ -29,7 +31,10 @@ def nearly(values: np.ndarray, by: float, *, seed: int = 1) -> np.ndarray:
 def test_a_planted_winner_wins() -> None:
     small = psnr(24.0)
     verdict = choose_winner(
-        [Candidate(3, 1000, small), Candidate(7, 90_000, nearly(small, 0.2))], groups=None, seed=0
+        [Candidate(3, 1000, small), Candidate(7, 90_000, nearly(small, 0.2))],
+        metric=PSNR,
+        groups=None,
+        seed=0,
     )
     assert (verdict.winner, verdict.leader) == (7, 7)
     behind = verdict.ranking[1].behind
@@ -43,7 +48,7 @@ def test_a_planted_tie_is_won_by_the_smaller_model() -> None:
     small = psnr(24.0)
     large = nearly(small, 0.01)
     verdict = choose_winner(
-        [Candidate(7, 90_000, large), Candidate(3, 1000, small)], groups=None, seed=0
+        [Candidate(7, 90_000, large), Candidate(3, 1000, small)], metric=PSNR, groups=None, seed=0
     )
     assert verdict.leader == 7
     assert verdict.winner == 3
@@ -60,6 +65,7 @@ def test_a_tie_among_others_changes_nothing() -> None:
             Candidate(1, 10, nearly(best, -1.0)),
             Candidate(2, 20, nearly(best, -1.0, seed=2)),
         ],
+        metric=PSNR,
         groups=None,
         seed=0,
     )
@@ -69,7 +75,7 @@ def test_a_tie_among_others_changes_nothing() -> None:
 def test_equal_denoisers_tie_and_the_lower_number_is_taken() -> None:
     values = psnr(20.0)
     pair = [Candidate(5, 100, values), Candidate(4, 100, values.copy())]
-    verdict = choose_winner(pair, groups=None, seed=0)
+    verdict = choose_winner(pair, metric=PSNR, groups=None, seed=0)
     assert verdict.winner == 4
     assert verdict.ranking[1].behind.tie
 
@@ -117,7 +123,7 @@ def test_one_file_cannot_tell() -> None:
     assert found.tie
     assert (found.low, found.high) == (None, None)
     verdict = choose_winner(
-        [Candidate(0, 9, values), Candidate(1, 5, values - 1)], groups=one, seed=0
+        [Candidate(0, 9, values), Candidate(1, 5, values - 1)], metric=PSNR, groups=one, seed=0
     )
     assert verdict.winner == 1
     assert "one file cannot tell them apart" in verdict.reason
@@ -135,6 +141,6 @@ def test_wrong_use() -> None:
     with pytest.raises(ValueError, match="at least one value"):
         estimate_mean(np.array([]), groups=None, seed=0)
     with pytest.raises(ValueError, match="at least one candidate"):
-        choose_winner([], groups=None, seed=0)
+        choose_winner([], metric=PSNR, groups=None, seed=0)
     with pytest.raises(ValueError, match="400 and 3 images cannot be compared"):
         estimate_difference(psnr(1.0), np.zeros(3), groups=None, seed=0)

@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 
+from autoencoder_hpo.metric import Metric
 from autoencoder_hpo.notes import one_line, study_note, trial_note
 from autoencoder_hpo.plots import history, sizes
 
+MSE, PSNR = Metric.VAL_MSE, Metric.VAL_PSNR
 RECORD: dict[str, Any] = {
     "number": 3,
     "state": "complete",
@@ -25,7 +27,7 @@ RECORD: dict[str, Any] = {
 
 
 def test_a_trials_note() -> None:
-    note = trial_note(RECORD, 15.97, ["abc.png"])
+    note = trial_note(RECORD, 15.97, ["abc.png"], metric=MSE)
     assert note.splitlines()[0] == (
         "**21.20 dB**, +5.23 dB against the noisy input (15.97 dB), best in epoch 27"
     )
@@ -37,8 +39,8 @@ def test_a_trials_note() -> None:
 
 def test_without_a_score_or_corruption_it_says_so() -> None:
     early = {**RECORD, "state": "pruned", "reason": "out of memory", "scores": None, "history": []}
-    assert "It had reached – (– against the noisy input)" in trial_note(early, 15.97)
-    assert "– against the noisy input (–)" in trial_note(RECORD, None)
+    assert "It had reached – (– against the noisy input)" in trial_note(early, 15.97, metric=MSE)
+    assert "– against the noisy input (–)" in trial_note(RECORD, None, metric=MSE)
 
 
 @pytest.mark.parametrize("text", ["<script>", "![x](http://a)", "a | b", "# title", "a\n\nb"])
@@ -53,6 +55,7 @@ def test_text_of_others_is_shown_as_it_is(text: str) -> None:
 def test_a_studys_note() -> None:
     summary = {
         "state": "running",
+        "objective": "val_mse",
         "halted": None,
         "counts": {"complete": 3, "pruned": 1, "failed": 0, "running": 2, "waiting": 0},
         "budget": {"trials": 25},
@@ -73,6 +76,7 @@ def test_a_studys_note_names_the_affine_filter_and_warns_below_it() -> None:
     best = {"number": 2, "val_psnr": 19.5, "psnr_gain": 3.5, "parameters": 1000}
     summary = {
         "state": "running",
+        "objective": "val_mse",
         "halted": None,
         "counts": {"complete": 3, "pruned": 1, "failed": 0, "running": 2, "waiting": 0},
         "budget": {"trials": 25},
@@ -88,21 +92,21 @@ def test_a_studys_note_names_the_affine_filter_and_warns_below_it() -> None:
 
 
 def test_the_affine_filter_is_a_line_in_the_plots() -> None:
-    for drawn in (history([RECORD], 15.97, 18.2), sizes([RECORD], 15.97, 18.2)):
+    for drawn in (drawn_by([RECORD], 15.97, 18.2, metric=PSNR) for drawn_by in (history, sizes)):
         assert [line["y0"] for line in drawn["layout"]["shapes"]] == [15.97, 18.2]
         labels = [label["text"] for label in drawn["layout"]["annotations"]]
         assert labels == ["noisy input 15.97 dB", "affine filter 18.20 dB"]
-    assert len(history([RECORD], 15.97)["layout"]["shapes"]) == 1
+    assert len(history([RECORD], 15.97, metric=PSNR)["layout"]["shapes"]) == 1
 
 
 def test_plots_leave_out_what_is_not_known() -> None:
     failed = {**RECORD, "number": 4, "state": "fail", "scores": None, "history": None}
     pruned = {**RECORD, "number": 5, "state": "pruned", "scores": None}
-    drawn = history([RECORD, failed, pruned], 15.97)
+    drawn = history([RECORD, failed, pruned], 15.97, metric=PSNR)
     assert [(trace["name"], trace["x"], trace["y"]) for trace in drawn["data"]] == [
         ("complete", [3], [21.204]),
         ("pruned", [5], [20.0]),
         ("best so far", [3], [21.204]),
     ]
-    assert sizes([RECORD, failed, pruned], None)["data"][0]["x"] == [56905]
-    assert "shapes" not in sizes([], None)["layout"]
+    assert sizes([RECORD, failed, pruned], None, metric=PSNR)["data"][0]["x"] == [56905]
+    assert "shapes" not in sizes([], None, metric=PSNR)["layout"]

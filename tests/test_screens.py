@@ -10,6 +10,7 @@ from autoencoder_hpo.screens import duration, hidden_units, live_screen, summary
 VIEW: dict[str, Any] = {
     "study": "digits",
     "state": "running",
+    "objective": "val_mse",
     "halted": None,
     "counts": {"complete": 3, "pruned": 2, "failed": 1, "running": 1, "waiting": 0},
     "budget": {"trials": 10, "timeout": None},

@@ -57,7 +57,9 @@ def diagnose(
         print_json(diagnosis_record(opened.name, findings, lost))
     else:
         done = len(complete(facts))
-        console().print(diagnosis_screen(opened.name, findings, lost, complete=done))
+        metric = opened.study.search.objective
+        screen = diagnosis_screen(opened.name, findings, lost, complete=done, metric=metric)
+        console().print(screen)
 
 
 def _audit(opened: "OpenStudy", number: int, device: str | None) -> None:

@@ -95,6 +95,6 @@ def finalize(
         typer.echo("stopped; the same command goes on where it was", err=True)
         raise
     if as_json:
-        print_json(scores_of(result))
+        print_json(scores_of(result, opened.study.search.objective.shown))
     else:
         console().print(finalized_screen(result, written))

@@ -8,6 +8,7 @@ import typer
 from autoencoder_hpo.cli.options import StorageUrl, console, open_database
 
 if TYPE_CHECKING:
+    from autoencoder_hpo.metric import Metric
     from autoencoder_hpo.report.contents import Contents
     from autoencoder_hpo.report.grids import Grid
 
@@ -61,15 +62,13 @@ def _size(number: int) -> str:
 
 
 def _show_grids(studies: list["Contents"]) -> None:
-    from autoencoder_hpo.report.grids import TITLES
-
     for contents in studies:
         if contents.grid is not None:
-            for measure, title in TITLES.items():
-                _show_grid(contents.grid, measure, f"{contents.name}: {title}")
+            for measure in contents.grid.measures:
+                _show_grid(contents.grid, measure, f"{contents.name}: {measure.label}")
 
 
-def _show_grid(grid: "Grid", measure: Literal["val_psnr", "val_mse"], title: str) -> None:
+def _show_grid(grid: "Grid", measure: "Metric", title: str) -> None:
     from rich.table import Table
     from rich.text import Text
 

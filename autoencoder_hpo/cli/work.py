@@ -228,7 +228,9 @@ def reproduce(
             opened, stored, inputs, chosen, epoch_done=lambda _: progress.advance(bar)
         )
     screen.print(
-        reproduced_screen(len(again.stored), again.identical, again.best_db, again.differences)
+        reproduced_screen(
+            len(again.stored), again.identical, again.best, again.differences, again.metric
+        )
     )
     if not again.reproduced:
         raise StudyError(f"study {name}", [f"trial {trial} does not come to the same again"])

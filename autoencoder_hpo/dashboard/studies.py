@@ -73,7 +73,7 @@ class Steward:
         renamed = {
             "study_id": number,
             "study_name": name,
-            "directions": ["minimize"],
+            "directions": [each.name.lower() for each in tx.optuna.get_study_directions(number)],
             "user_attrs": [],
             "is_preferential": False,
         }

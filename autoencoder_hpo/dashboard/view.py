@@ -10,9 +10,10 @@ from optuna.trial import FrozenTrial, TrialState
 
 from autoencoder_hpo.dashboard.lookup import StudyAttrs
 from autoencoder_hpo.ledger import BUDGET, DATA, halt_of
+from autoencoder_hpo.metric import Metric
 
 COLUMNS = (
-    "val_psnr",
+    *dict.fromkeys(metric.shown.value for metric in Metric),
     "psnr_gain",
     "parameters",
     "seconds",

@@ -13,7 +13,6 @@ from autoencoder_hpo.claims import CONFIG, RUN
 from autoencoder_hpo.diagnosis.findings import AUDIT, Audited, Facts
 from autoencoder_hpo.diagnosis.levels import at_epoch, complete, curve, level, pruned
 from autoencoder_hpo.ledger import OpenStudy
-from autoencoder_hpo.progress import decibel
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +60,9 @@ def regret(facts: Facts) -> Regret | None:
     done = complete(facts)
     if not facts.audit or not done:
         return None
-    objective = facts.study.search.objective
+    metric = facts.study.search.objective
     reached = {
-        each.trial: -math.inf if each.value is None else decibel(each.value, objective)
+        each.trial: -math.inf if each.value is None else metric.decibel(each.value)
         for each in facts.audit
     }
     tenth = level(done[max(0, math.ceil(len(done) / 10) - 1)], facts)

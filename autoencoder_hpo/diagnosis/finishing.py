@@ -48,7 +48,7 @@ def finish(
     the sampler learns from the trial as it was.
     """
     config = TrialConfig.model_validate(trial.user_attrs[CONFIG])
-    run, objective = trial.user_attrs[RUN], opened.study.search.objective
+    run, metric = trial.user_attrs[RUN], opened.study.search.objective
     torch.set_num_threads(run["threads"])
     training = build_training(
         opened.study.task,
@@ -56,18 +56,18 @@ def finish(
         inputs.prepared,
         seed=run["seed"],
         precision=run["precision"],
-        best_by=objective,
+        best_by=metric,
     )
     for result in training:
         epoch_done(result)
         patience = config.early_stopping
-        if not result.finite or (patience and stalled(training.history, patience, objective)):
+        if not result.finite or (patience and stalled(training.history, patience, metric)):
             break
     best = training.best
     diverged = best is None or not training.history[-1].finite
     return Audited(
         trial=trial.number,
         epoch=max(trial.intermediate_values),
-        value=None if best is None or diverged else getattr(best, objective),
+        value=None if best is None or diverged else metric.of(best),
         psnr=None if best is None or diverged else best.val_psnr,
     )

@@ -7,10 +7,14 @@ from optuna.trial import FrozenTrial, TrialState
 
 from autoencoder_hpo.diagnosis.findings import Facts
 from autoencoder_hpo.ledger import best_first
-from autoencoder_hpo.progress import decibel
 
-NEAR_DB = 0.2
-"""Trials this close are as good as each other: another seed moves a score by about as much."""
+NEAR = 4
+"""Steps of the metric: trials this close are as good as each other, and may only be luckier."""
+
+
+def near(facts: Facts) -> float:
+    """Trials this close are as good as each other, in dB."""
+    return NEAR * facts.study.search.objective.step
 
 
 def complete(facts: Facts) -> list[FrozenTrial]:
@@ -21,7 +25,7 @@ def complete(facts: Facts) -> list[FrozenTrial]:
 def level(trial: FrozenTrial, facts: Facts) -> float:
     """What a complete trial came to, in dB."""
     assert trial.value is not None, "only complete trials have a level"
-    return decibel(trial.value, facts.study.search.objective)
+    return facts.study.search.objective.decibel(trial.value)
 
 
 def is_infeasible(trial: FrozenTrial) -> bool:
@@ -50,7 +54,7 @@ def curve(trial: FrozenTrial, facts: Facts) -> Mapping[int, float]:
     best, found = -math.inf, {}
     for epoch, value in sorted(trial.intermediate_values.items()):
         if math.isfinite(value):
-            best = max(best, decibel(value, facts.study.search.objective))
+            best = max(best, facts.study.search.objective.decibel(value))
         found[epoch] = best
     return found
 

@@ -44,14 +44,16 @@ def _far(own: Corruption, wanted: Corruption) -> bool:
 def _excels(case: Case, facts: Facts) -> bool:
     wanted = case.task.corruption
     assert wanted is not None
+    metric = facts.study.search.objective
     matched = [
-        trial.user_attrs["scores"]["val_mse"]
+        trial.user_attrs["scores"][metric.value]
         for trial in facts.trials
         if "scores" in trial.user_attrs
         and not _far(_config(trial.user_attrs[CONFIG]).corruption or wanted, wanted)
     ]
-    best = None if case.curve is None else case.curve.best
-    return bool(matched and best is not None and best < min(matched))
+    best = metric.best(epoch[metric.value] for epoch in case.trial.user_attrs.get("history") or ())
+    others = metric.best(matched)
+    return best is not None and others is not None and metric.ahead(best, others) > 0
 
 
 def _config(stored: object) -> TrialConfig:

@@ -6,7 +6,6 @@ from autoencoder_hpo.diagnosis.audit import Regret, regret
 from autoencoder_hpo.diagnosis.changes import pruner_with
 from autoencoder_hpo.diagnosis.findings import Facts, Finding
 from autoencoder_hpo.diagnosis.levels import at_epoch, complete, curve, numbers, pruned
-from autoencoder_hpo.progress import PROGRESS_DB
 from autoencoder_hpo.study import Hyperband, Median, NoPruner, Percentile, SuccessiveHalving
 
 FEWEST = 3
@@ -27,13 +26,13 @@ def of_pruning(facts: Facts) -> list[Finding]:
 
 
 def _audited(facts: Facts, known: Regret) -> list[Finding]:
-    db = known.db
-    if db is None or not known.missed or (db <= PROGRESS_DB and known.share < SHARE):
+    db, metric = known.db, facts.study.search.objective
+    if db is None or not known.missed or (db <= metric.step and known.share < SHARE):
         return []
     good = [trial for trial in facts.trials if trial.number in known.missed]
     seen = f"An audit finished {known.finished} pruned trials: {numbers(good)} would have been "
-    if db > PROGRESS_DB:
-        seen += f"good enough, the best of them {db:.2f} dB above the study's best."
+    if db > metric.step:
+        seen += f"good enough, the best of them {metric.apart(db)} above the study's best."
     else:
         seen += "among the best tenth, though none above the study's best."
     return [
@@ -46,7 +45,7 @@ def _audited(facts: Facts, known: Regret) -> list[Finding]:
                 "regret, dB": round(db, 3),
                 "in the best tenth": round(known.share, 3),
             },
-            sure="certain" if db > PROGRESS_DB else "likely",
+            sure="certain" if db > metric.step else "likely",
             remedy="Let trials train longer before the pruner may end them.",
             change=_later(facts, max(_last(trial) for trial in good)),
         )

@@ -18,11 +18,11 @@ from autoencoder_hpo.diagnosis.changes import (
 )
 from autoencoder_hpo.diagnosis.findings import Facts, Finding
 from autoencoder_hpo.diagnosis.levels import (
-    NEAR_DB,
     by_chance,
     complete,
     lead,
     level,
+    near,
     numbers,
     ranked,
 )
@@ -154,7 +154,7 @@ def _losers(held: Held) -> Iterator[Finding]:
     for option in Counter(trial.params[hole.name] for trial in tried):
         mine = [trial for trial in tried if trial.params[hole.name] == option]
         behind = min((_behind(trial, best[0], facts) for trial in mine), default=math.inf)
-        if behind > NEAR_DB and _loses(_fairly_drawn(facts, tried), hole, option):
+        if behind > near(facts) and _loses(_fairly_drawn(facts, tried), hole, option):
             yield _loser(facts, hole, option, best[0], mine)
 
 
@@ -200,7 +200,8 @@ def _loser(
     seen = f"{len(mine)} trials tried {said} for {path}, and none is among the better half"
     if done:
         behind = min(_behind(trial, best, facts) for trial in done)
+        apart = facts.study.search.objective.apart
         figures["behind, dB"] = round(behind, 3)
-        seen += f"; the best of them is {behind:.2f} dB behind trial {best.number}"
+        seen += f"; the best of them is {apart(behind)} behind trial {best.number}"
     remedy, change = without(facts, hole, option)
     return Finding("losing-choice", "study", f"{seen}.", figures, "likely", remedy, change)

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from autoencoder_hpo.diagnosis.audit import Regret
 from autoencoder_hpo.diagnosis.findings import Finding, Sure
+from autoencoder_hpo.metric import Metric
 from autoencoder_hpo.settings import packaged
 
 STYLES: dict[Sure, str] = {"certain": "bold red", "likely": "bold yellow", "possible": "bold cyan"}
@@ -20,7 +21,12 @@ NEW_STUDY = "A changed study file is another study: give it another name: and ru
 
 
 def diagnosis_screen(
-    study: str, findings: Sequence[Finding], regret: Regret | None, *, complete: int
+    study: str,
+    findings: Sequence[Finding],
+    regret: Regret | None,
+    *,
+    complete: int,
+    metric: Metric,
 ) -> RenderableType:
     """Each finding with its remedy; how many trials are complete tells what can be judged."""
     lines: list[RenderableType] = []
@@ -34,7 +40,7 @@ def diagnosis_screen(
     for number, finding in enumerate(findings, start=1):
         lines += _finding(number, finding)
     if regret is not None:
-        lines.append(Text(f"audit: {audit_line(regret)}"))
+        lines.append(Text(f"audit: {audit_line(regret, metric)}"))
     if any(finding.change for finding in findings):
         lines.append(Text(NEW_STUDY, style="dim"))
     return Group(*lines)
@@ -60,14 +66,14 @@ def _explained(finding: Finding) -> Text:
     return Text(f"{text}#{kind}", style=Style(dim=True, link=link))
 
 
-def audit_line(regret: Regret) -> str:
+def audit_line(regret: Regret, metric: Metric) -> str:
     """What the pruning audit came to, in a line."""
     many = "1 pruned trial" if regret.finished == 1 else f"{regret.finished} pruned trials"
     if regret.db is None:
         return f"{many} finished; none had a finite loss to its end"
     side = "above" if regret.db > 0 else "below"
     return (
-        f"{many} finished; the best is {abs(regret.db):.2f} dB {side} the study's best, and "
+        f"{many} finished; the best is {metric.apart(abs(regret.db))} {side} the study's best, and "
         f"{len(regret.missed)} of them come within its best tenth"
     )
 

@@ -3,10 +3,10 @@
 from autoencoder_hpo.diagnosis.changes import small_unet
 from autoencoder_hpo.diagnosis.failures import of_failures
 from autoencoder_hpo.diagnosis.findings import Facts, Finding
-from autoencoder_hpo.diagnosis.levels import NEAR_DB, complete, level, ranked
+from autoencoder_hpo.diagnosis.levels import complete, level, near, ranked
 from autoencoder_hpo.diagnosis.pruning import of_pruning
 from autoencoder_hpo.diagnosis.ranges import of_ranges
-from autoencoder_hpo.progress import PROGRESS_DB, without_progress
+from autoencoder_hpo.progress import without_progress
 from autoencoder_hpo.space import most_at_once
 from autoencoder_hpo.study import Grid
 
@@ -72,9 +72,10 @@ def _plateau(facts: Facts) -> list[Finding]:
         return []  # a grid tries all of its cells, in whatever order
     done = {trial.number: level(trial, facts) for trial in complete(facts)}
     ended = sorted(trial.number for trial in ranked(facts))
-    since = without_progress([done.get(number) for number in ended])
+    metric = facts.study.search.objective
+    since = without_progress([done.get(number) for number in ended], step=metric.step)
     best = max(done.values())
-    as_good = sum(best - each < NEAR_DB for each in done.values())
+    as_good = sum(best - each < near(facts) for each in done.values())
     if since < max(STANDSTILL, STANDSTILL_SHARE * len(ended)) or as_good < AS_GOOD:
         return []
     return [
@@ -82,7 +83,8 @@ def _plateau(facts: Facts) -> list[Finding]:
             kind="plateau",
             about="study",
             seen=f"The last {since} of {len(ended)} trials have not bettered the best by "
-            f"{PROGRESS_DB} dB, and {as_good} are within {NEAR_DB} dB of it.",
+            f"{metric.step:g} {metric.distance_unit}, and {as_good} are within {near(facts):g} "
+            f"{metric.distance_unit} of it.",
             figures={"without progress": since, "trials": len(ended), "as good": as_good},
             sure="likely",
             remedy="Stop here and finalize, or go on with a wider space or more epochs: more "

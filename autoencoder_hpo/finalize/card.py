@@ -175,13 +175,14 @@ def _strengths(tested: Examined, task: Task) -> list[str]:
 
 def _contest(contest: Contest, plan: Plan) -> str:
     seeds, searched = plan.request.seeds, plan.opened.data["counts"]["train"]
+    metric = plan.opened.study.search.objective.shown
     rows = [
         (
             str(each.trial),
             f"{each.parameters:,}",
-            f"{each.psnr:.2f}",
-            " ".join(f"{value:.2f}" for value in contest.by_seed[each.trial]),
-            f"{each.behind.mean:.2f} ({signed_interval(each.behind)})",
+            metric.digits(each.mean),
+            " ".join(map(metric.digits, contest.by_seed[each.trial])),
+            f"{metric.digits(each.behind.mean)} ({signed_interval(each.behind, metric)})",
         )
         for each in contest.verdict.ranking
     ]
@@ -190,7 +191,7 @@ def _contest(contest: Contest, plan: Plan) -> str:
             f"The {len(plan.contenders)} best trials were trained again with {seeds} seeds each on "
             f"the search's {searched:,} training images, and compared on {contest.images:,} "
             f"validation images: {contest.verdict.reason}.",
-            table(("trial", "parameters", "PSNR", "with each seed", "behind the best"), rows),
+            table(("trial", "parameters", metric.short, "with each seed", "behind the best"), rows),
         ]
     )
 

@@ -14,7 +14,7 @@ from autoencoder_hpo.seeds import seed_for
 
 
 def decide(plan: Plan, groups: Tensor | None) -> Contest:
-    """Who wins: each trial's PSNR of every validation image, averaged over its seeds.
+    """Who wins: each trial's score of every validation image, averaged over its seeds.
 
     Args:
         groups: int64, the files of the validation images; None when each is its own.
@@ -25,7 +25,7 @@ def decide(plan: Plan, groups: Tensor | None) -> Contest:
     results = _results(plan)
     diverged = tuple(trial for trial, own in results.items() if any(r.diverged for r in own))
     candidates = [
-        Candidate(trial, own[0].parameters, np.mean([r.psnr_N.numpy() for r in own], axis=0))
+        Candidate(trial, own[0].parameters, np.mean([r.values_N.numpy() for r in own], axis=0))
         for trial, own in results.items()
         if trial not in diverged
     ]
@@ -39,14 +39,15 @@ def decide(plan: Plan, groups: Tensor | None) -> Contest:
         )
     found = choose_winner(
         candidates,
+        metric=plan.opened.study.search.objective.shown,
         groups=None if groups is None else groups.numpy(),
         seed=seed_for(plan.opened.study.task.seed, "bootstrap"),
     )
     by_seed = {
-        trial: tuple(float(r.psnr_N.mean()) for r in own if not r.diverged)
+        trial: tuple(float(r.values_N.mean()) for r in own if not r.diverged)
         for trial, own in results.items()
     }
-    return Contest(found, by_seed, diverged, len(candidates[0].psnr_N))
+    return Contest(found, by_seed, diverged, len(candidates[0].values_N))
 
 
 def _results(plan: Plan) -> dict[int, list[Retrained]]:

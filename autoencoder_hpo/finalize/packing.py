@@ -13,6 +13,7 @@ from autoencoder_hpo.finalize.plan import Plan
 from autoencoder_hpo.finalize.results import Finalized
 from autoencoder_hpo.finalize.retraining import Job, Retrained
 from autoencoder_hpo.finalize.testing import restore_with
+from autoencoder_hpo.metric import Metric
 from autoencoder_hpo.models import Denoiser, build_model
 from autoencoder_hpo.pictures import png, restoration
 from autoencoder_hpo.probes import choose_probes, crop
@@ -53,7 +54,7 @@ def pack(packed: Packed, result: Finalized, test: HeldOutImages) -> None:
         plan.out,
         model=packed.model.cpu(),
         config=bundle_config(packed),
-        scores=scores_of(result),
+        scores=scores_of(result, plan.opened.study.search.objective.shown),
         card=model_card(
             result,
             plan,
@@ -67,9 +68,17 @@ def pack(packed: Packed, result: Finalized, test: HeldOutImages) -> None:
     )
 
 
-def scores_of(result: Finalized) -> dict[str, Any]:
-    """The results as JSON has them; of the looks no date and no name of a person or machine."""
+def scores_of(result: Finalized, metric: Metric) -> dict[str, Any]:
+    """The results as JSON has them; of the looks no date and no name of a person or machine.
+
+    `metric`: in which the contest was held; its name stands at the means, such as `psnr`.
+    """
     plain = asdict(result)
+    verdict = plain["contest"]["verdict"]
+    verdict["ranking"] = [
+        {metric.key if name == "mean" else name: given for name, given in each.items()}
+        for each in verdict["ranking"]
+    ]
     plain["not_beaten"] = list(result.tested.not_beaten)
     plain["looks"] = [
         {"trial": look.trial, "psnr": look.psnr, "images": look.images} for look in result.looks

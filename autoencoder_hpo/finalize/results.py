@@ -21,11 +21,14 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Contest:
-    """How the winner was found: validation PSNR, averaged over the seeds of each trial."""
+    """How the winner was found: validation scores, averaged over the seeds of each trial.
+
+    They are PSNR in dB, or what else people see of the study's objective (`Metric.shown`).
+    """
 
     verdict: Verdict
     by_seed: dict[int, tuple[float, ...]]
-    """Each trial's mean validation PSNR with each seed."""
+    """Each trial's mean score with each seed."""
     diverged: tuple[int, ...]
     """Trials whose loss was not finite with some seed; they cannot win."""
     images: int

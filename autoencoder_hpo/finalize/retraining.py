@@ -18,9 +18,10 @@ from torch import Tensor
 from autoencoder_hpo.config import Task, TrialConfig
 from autoencoder_hpo.errors import CheckpointError, DiskError
 from autoencoder_hpo.files import write_atomically
+from autoencoder_hpo.metric import Metric
 from autoencoder_hpo.training.checkpoint import load_checkpoint, save_checkpoint
-from autoencoder_hpo.training.loop import BestBy, Cancelled, EpochResult, Training, stalled
-from autoencoder_hpo.training.metrics import mse_per_image, psnr
+from autoencoder_hpo.training.loop import Cancelled, EpochResult, Training, stalled
+from autoencoder_hpo.training.metrics import per_image
 from autoencoder_hpo.training.precision import Precision
 from autoencoder_hpo.training.prepared import Prepared
 from autoencoder_hpo.training.steps import drive
@@ -50,7 +51,7 @@ class Job:
     task: Task
     config: TrialConfig
     seed: int
-    best_by: BestBy
+    best_by: Metric
     data_hash: str
     how: How
 
@@ -68,6 +69,11 @@ class Job:
         return self.config.epochs or self.task.epochs
 
     @property
+    def judged_by(self) -> str:
+        """The tensor of a stored result that holds the score of every image, such as `psnr_N`."""
+        return f"{self.best_by.shown.key}_N"
+
+    @property
     def identity(self) -> dict[str, Any]:
         """What a stored result must have been made for."""
         return {
@@ -77,7 +83,7 @@ class Job:
             "task": self.task.model_dump(mode="json"),
             "config": self.config.model_dump(mode="json"),
             "seed": self.seed,
-            "best_by": self.best_by,
+            "best_by": self.best_by.value,
             "data_hash": self.data_hash,
             "how": {**asdict(self.how), "device": self.how.device.partition(":")[0]},
         }
@@ -90,8 +96,9 @@ class Retrained:
     epochs: int
     best_epoch: int
     parameters: int
-    psnr_N: Tensor
-    """float64, in dB, of every validation image as the best epoch restores it."""
+    values_N: Tensor
+    """float64, of every validation image as the best epoch restores it: PSNR in dB, or what else
+    people see of the study's objective (`Metric.shown`)."""
     weights: dict[str, Tensor]
     """Of the best epoch, on the CPU."""
 
@@ -157,7 +164,7 @@ def read_result(job: Job, folder: Path) -> Retrained | None:
         return None
     if about["identity"] != job.identity:
         return None
-    scores = tensors.pop("psnr_N")
+    scores = tensors.pop(job.judged_by)
     weights = {name.removeprefix("weights."): tensor for name, tensor in tensors.items()}
     return Retrained(about["epochs"], about["best_epoch"], about["parameters"], scores, weights)
 
@@ -170,7 +177,7 @@ def write_result(job: Job, result: Retrained, folder: Path) -> None:
         "parameters": result.parameters,
     }
     tensors = {f"weights.{name}": tensor for name, tensor in result.weights.items()}
-    encoded = save({**tensors, "psnr_N": result.psnr_N}, {"about": json.dumps(about)})
+    encoded = save({**tensors, job.judged_by: result.values_N}, {"about": json.dumps(about)})
     keep_whole(result_path(job, folder), encoded)
 
 
@@ -236,12 +243,12 @@ def _result(training: Training) -> Retrained:
         nothing = torch.zeros(0, dtype=torch.float64)
         return Retrained(len(training.history), 0, training.parameters, nothing, {})
     restored = training.restore().clamp(0, 1)  # as the bundle does
-    error_N = mse_per_image(restored, training.data.val_clean.cpu())
+    values_N = per_image(training.best_by.shown, restored, training.data.val_clean.cpu())
     return Retrained(
         epochs=len(training.history),
         best_epoch=training.best.epoch,
         parameters=training.parameters,
-        psnr_N=psnr(error_N.double()),
+        values_N=values_N.double(),
         weights={
             name: tensor.cpu().contiguous()
             for name, tensor in training.state_dict()["best"].items()

@@ -2,6 +2,7 @@
 
 from autoencoder_hpo.comparison import Estimate
 from autoencoder_hpo.finalize.results import Contest, Examined, Row, Winner
+from autoencoder_hpo.metric import Metric
 
 
 def interval(estimate: Estimate) -> str:
@@ -10,10 +11,11 @@ def interval(estimate: Estimate) -> str:
     return f"{estimate.low:.2f} to {estimate.high:.2f}"
 
 
-def signed_interval(estimate: Estimate) -> str:
+def signed_interval(estimate: Estimate, metric: Metric = Metric.VAL_PSNR) -> str:
+    """Of a difference of this metric, without its unit."""
     if estimate.low is None or estimate.high is None:
         return "no interval"
-    return f"{estimate.low:+.2f} to {estimate.high:+.2f}"
+    return " to ".join(metric.digits(end, signed=True) for end in (estimate.low, estimate.high))
 
 
 def verdict(contest: Contest, winner: Winner, tested: Examined) -> tuple[str, str]:

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from autoencoder_hpo.metric import Metric
 from autoencoder_hpo.report.contents import Contents
 from autoencoder_hpo.report.drawing import COLORS, Figure, Key, Plot, Sign, axes, line
-from autoencoder_hpo.report.parameters import psnr
+from autoencoder_hpo.report.parameters import height
 
 SIGNS: dict[str, Sign] = {"solid": "line", "dash": "dash", "dot": "dot"}
 DASHES = tuple(SIGNS)
@@ -16,7 +17,7 @@ DASHES = tuple(SIGNS)
 class Row:
     """A study's best trial; None for what there is not. PSNR and gains are in dB.
 
-    `seconds`: of training, by all trials together. `best`: no other study's PSNR is higher.
+    `seconds`: of training, by all trials together. `best`: no other study's is better.
     """
 
     study: str
@@ -36,6 +37,8 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
+    metric: Metric
+    """In which they are compared."""
     studies: Sequence[Contents]
     rows: Sequence[Row]
     warnings: Sequence[str]
@@ -44,15 +47,22 @@ class Comparison:
 
 def compare(studies: Sequence[Contents]) -> Comparison:
     """Rows in the order given."""
-    warnings = _warnings(studies)
-    known = [each.summary["best"]["val_psnr"] for each in studies if each.summary["best"]]
-    top = max(known, default=None) if not warnings else None
-    return Comparison(studies, [_row(each, top) for each in studies], warnings, studies[0].made)
+    warnings, metric = _warnings(studies), _common([each.shown for each in studies])
+    known = [each.summary["best"][metric.value] for each in studies if each.summary["best"]]
+    top = metric.best(known) if not warnings else None
+    rows = [_row(each, metric, top) for each in studies]
+    return Comparison(metric, studies, rows, warnings, studies[0].made)
 
 
-def _row(contents: Contents, top: float | None) -> Row:
+def _common(metrics: Sequence[Metric]) -> Metric:
+    """What all studies show; PSNR, which all have, where they differ."""
+    first = metrics[0]
+    return first if all(each is first for each in metrics) else Metric.VAL_PSNR
+
+
+def _row(contents: Contents, metric: Metric, top: float | None) -> Row:
     best, counts = contents.summary["best"] or {}, contents.summary["counts"]
-    reached = best.get("val_psnr")
+    reached = best.get(metric.value)
     return Row(
         study=contents.name,
         state=contents.summary["state"],
@@ -60,7 +70,7 @@ def _row(contents: Contents, top: float | None) -> Row:
         seconds=contents.saved.seconds,
         trial=best.get("number"),
         model=best["config"]["model"]["kind"] if best else None,
-        psnr=reached,
+        psnr=best.get("val_psnr"),
         gain=best.get("psnr_gain"),
         affine_gain=best.get("affine_gain"),
         ssim=best.get("val_ssim"),
@@ -95,16 +105,22 @@ def _and(names: Sequence[str]) -> str:
 
 
 def progress(comparison: Comparison) -> Figure | None:
-    """The best PSNR so far against the trials, a line for each study."""
+    """The best so far against the trials, a line for each study."""
+    metric = comparison.metric
     traces = [
-        _so_far(contents, COLORS[place % len(COLORS)], DASHES[place // len(COLORS) % len(DASHES)])
+        _so_far(
+            contents,
+            metric,
+            COLORS[place % len(COLORS)],
+            DASHES[place // len(COLORS) % len(DASHES)],
+        )
         for place, contents in enumerate(comparison.studies)
         if contents.best
     ]
     if not traces:
         return None
-    layout = axes("trial", "dB")
-    note = "The best validation PSNR so far, against the number of the trial that reached it."
+    layout = axes("trial", metric.axis)
+    note = f"The best {metric.label} so far, against the number of the trial that reached it."
     keys = [
         Key(each["name"], each["line"]["color"], SIGNS[each["line"]["dash"]]) for each in traces
     ]
@@ -112,12 +128,10 @@ def progress(comparison: Comparison) -> Figure | None:
     return Figure("progress", "Progress", note, plot, 420, keys=keys)
 
 
-def _so_far(contents: Contents, color: str, dash: str) -> Plot:
+def _so_far(contents: Contents, metric: Metric, color: str, dash: str) -> Plot:
     complete = sorted(contents.best, key=lambda trial: trial.number)
-    best, heights = float("-inf"), []
-    for trial in complete:
-        best = max(best, psnr(trial))
-        heights.append(best)
+    values = [height(trial, metric) for trial in complete]
+    heights = metric.best_so_far(values)
     trace = line(contents.name, ([trial.number for trial in complete], heights), color)
     trace["line"] |= {"shape": "hv", "dash": dash}
     return {**trace, "mode": "lines+markers", "marker": {"color": color, "size": 5}}

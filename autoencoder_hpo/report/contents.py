@@ -11,6 +11,7 @@ from autoencoder_hpo.artifacts import ArtifactStore
 from autoencoder_hpo.diagnosis.findings import AUDIT, Facts, Finding
 from autoencoder_hpo.diagnosis.study import diagnose
 from autoencoder_hpo.ledger import OpenStudy, best_first
+from autoencoder_hpo.metric import Metric
 from autoencoder_hpo.report.gallery import Gallery, read_gallery
 from autoencoder_hpo.report.grids import Grid, grid_of
 from autoencoder_hpo.report.pruning import Saved, saved
@@ -26,7 +27,7 @@ class Contents:
         file: the text of the study file.
         summary: as `status.summary` has it.
         audit: pruned trials that an audit finished: `trial`, `epoch` after which it was pruned,
-            and `psnr` of its best epoch in dB, None where it diverged.
+            `value` of its best epoch, and its `psnr` in dB, None where it diverged.
     """
 
     name: str
@@ -39,7 +40,7 @@ class Contents:
     made: datetime
 
     @property
-    def objective(self) -> str:
+    def objective(self) -> Metric:
         return self.facts.study.search.objective
 
     @property
@@ -47,13 +48,18 @@ class Contents:
         return self.facts.trials
 
     @property
-    def noisy_psnr(self) -> float | None:
-        """In dB; None where nothing was corrupted."""
-        return self.facts.data["noisy"]["psnr"]
+    def shown(self) -> Metric:
+        """As which people see the scores."""
+        return self.objective.shown
 
     @property
-    def affine_psnr(self) -> float | None:
-        return (self.facts.data.get("affine") or {}).get("psnr")
+    def noisy(self) -> float | None:
+        """The noisy input's score as people see it; None where it is not known."""
+        return self.facts.data["noisy"].get(self.shown.key)
+
+    @property
+    def affine(self) -> float | None:
+        return (self.facts.data.get("affine") or {}).get(self.shown.key)
 
     @property
     def records(self) -> list[dict[str, Any]]:
@@ -84,6 +90,6 @@ def gather(opened: OpenStudy, *, store: ArtifactStore, now: datetime) -> Content
         summary=summary(opened),
         findings=diagnose(facts),
         audit=opened.attr(AUDIT) or (),
-        gallery=read_gallery(best, opened.data, store),
+        gallery=read_gallery(best, opened.data, store, opened.study.search.objective),
         made=now,
     )

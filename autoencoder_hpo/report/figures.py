@@ -6,8 +6,8 @@ from typing import Any
 from optuna.trial import FrozenTrial
 
 from autoencoder_hpo import plots
+from autoencoder_hpo.metric import Metric
 from autoencoder_hpo.notes import reached
-from autoencoder_hpo.plots import LOWEST_DB, height
 from autoencoder_hpo.report.contents import Contents
 from autoencoder_hpo.report.drawing import (
     COLORS,
@@ -26,7 +26,6 @@ from autoencoder_hpo.report.parallel import parallel
 from autoencoder_hpo.report.parameters import importances, slices
 from autoencoder_hpo.report.timeline import timeline
 
-DIVERGED = f" Below {LOWEST_DB:.0f} dB lies only what diverged; it is drawn at {LOWEST_DB:.0f}."
 FIELD_TRIALS = 200
 """Curves of other trials than the best: more are a grey surface."""
 
@@ -48,7 +47,8 @@ def figures(contents: Contents) -> dict[str, list[Figure]]:
 def _history(contents: Contents) -> Figure | None:
     if not contents.best:
         return None
-    plot = plots.history(contents.records, contents.noisy_psnr, contents.affine_psnr)
+    shown = contents.shown
+    plot = plots.history(contents.records, contents.noisy, contents.affine, metric=shown)
     complete, pruned, so_far = plot["data"]
     complete["marker"] = {"color": COLORS[0], "size": 7}
     pruned |= {"marker": {"color": STATES["pruned"], "size": 7, "symbol": "x"}, "opacity": 1.0}
@@ -58,28 +58,34 @@ def _history(contents: Contents) -> Figure | None:
         *([Key("pruned", STATES["pruned"], "cross")] if pruned["x"] else []),
         Key("best so far", COLORS[0]),
     ]
-    note = "PSNR of each trial's best epoch, in the order of the trials; higher is better."
-    if any((reached(record) or 0) < LOWEST_DB for record in contents.records):
-        note += DIVERGED
+    note = (
+        f"{shown.short} of each trial's best epoch, in the order of the trials; "
+        f"{shown.better} is better."
+    )
+    values = [reached(record, shown) for record in contents.records]
+    note += _diverged([value for value in values if value is not None], shown)
     return _leveled("history", "Trials", note, plot, keys)
 
 
 def _sizes(contents: Contents) -> Figure | None:
     if len(contents.best) < 2:
         return None
-    plot = plots.sizes(contents.records, contents.noisy_psnr, contents.affine_psnr)
+    shown = contents.shown
+    plot = plots.sizes(contents.records, contents.noisy, contents.affine, metric=shown)
     keys = []
     for trace, color in zip(plot["data"], COLORS, strict=False):
         trace["marker"] = {"color": color, "size": 8}
         keys.append(Key(trace["name"], color, "disc"))
-    note = "What a larger model buys: PSNR of the complete trials against their parameters."
+    note = (
+        f"What a larger model buys: {shown.short} of the complete trials against their parameters."
+    )
     return _leveled("sizes", "Size", note, plot, keys)
 
 
 def _leveled(key: str, title: str, note: str, plot: Plot, keys: list[Key]) -> Figure:
     """With the lines to be beaten named in the legend: a label beside them would hide points."""
     given = plot["layout"]
-    layout = axes(given["xaxis"]["title"]["text"], "dB")
+    layout = axes(given["xaxis"]["title"]["text"], given["yaxis"]["title"]["text"])
     layout["xaxis"] |= given["xaxis"]
     layout["shapes"] = given.get("shapes", [])
     signs: tuple[Sign, ...] = ("dot", "dash")
@@ -101,19 +107,23 @@ def _curves(contents: Contents) -> Figure | None:
     shown = others[:: -(-len(others) // FIELD_TRIALS) or 1]
     if not best and not shown:
         return None
-    traces = [_joined("other trials", [_heights(trial) for trial in shown])]
+    metric = contents.shown
+    traces = [_joined("other trials", [_heights(trial, metric) for trial in shown])]
     traces += [
-        line(f"trial {trial.number}", _heights(trial), color)
+        line(f"trial {trial.number}", _heights(trial, metric), color)
         for trial, color in zip(best, COLORS, strict=False)
     ]
-    note = f"Validation PSNR after each epoch: the best {len(best)} in color, the others grey."
+    note = (
+        f"Validation {metric.short} after each epoch: the best {len(best)} in color, the others "
+        "grey."
+    )
     if len(shown) < len(others):
         note += f" Of {len(others):,} others, {len(shown)} are shown, evenly spread."
-    if any(min(_curve(trial, "val_psnr")[1]) < LOWEST_DB for trial in [*best, *shown]):
-        note += DIVERGED
+    values = [value for t in [*best, *shown] for value in _curve(t, metric.value)[1] if value]
+    note += _diverged(values, metric)
     traces = [trace for trace in traces if trace["x"]]
     keys = [Key(trace["name"], trace["line"]["color"]) for trace in traces]
-    plot = {"data": traces, "layout": axes("epoch", "dB")}
+    plot = {"data": traces, "layout": axes("epoch", metric.axis)}
     return Figure("curves", "Validation", note, plot, wide="half", keys=keys)
 
 
@@ -148,9 +158,19 @@ def _curve(trial: FrozenTrial, key: str) -> Curve:
     return [epoch["epoch"] for epoch in history], [_short(epoch[key]) for epoch in history]
 
 
-def _heights(trial: FrozenTrial) -> Curve:
-    epochs, decibels = _curve(trial, "val_psnr")
-    return epochs, [height(psnr) for psnr in decibels]
+def _heights(trial: FrozenTrial, metric: Metric) -> Curve:
+    epochs, values = _curve(trial, metric.value)
+    return epochs, [metric.height(value) for value in values]
+
+
+def _diverged(values: Sequence[float], metric: Metric) -> str:
+    """What a note adds where a value is so low that it is not drawn where it is."""
+    lowest = metric.lowest
+    if not any(value < lowest for value in values):
+        return ""
+    return (
+        f" Below {lowest:.0f} {metric.axis} lies only what diverged; it is drawn at {lowest:.0f}."
+    )
 
 
 def _short(number: float) -> float:

@@ -19,9 +19,10 @@ from autoencoder_hpo.artifacts import (
     trial_artifact,
 )
 from autoencoder_hpo.claims import CONFIG
+from autoencoder_hpo.metric import Metric
 from autoencoder_hpo.pictures import png
 from autoencoder_hpo.probes import CROP
-from autoencoder_hpo.screens import db
+from autoencoder_hpo.screens import db, score
 
 TRIALS = 6
 """Trials in the gallery: with 128×128 crops in color they are about a megabyte."""
@@ -50,7 +51,7 @@ class Gallery:
 
 
 def read_gallery(
-    best: Sequence[FrozenTrial], data: Mapping[str, Any], store: ArtifactStore
+    best: Sequence[FrozenTrial], data: Mapping[str, Any], store: ArtifactStore, metric: Metric
 ) -> Gallery:
     """What the store still has of the best trials' pictures; what it has not is left out.
 
@@ -58,12 +59,15 @@ def read_gallery(
         best: the complete trials, best first.
         data: what the study stores of its images.
     """
-    uid = data["uid"]
+    uid, noisy = data["uid"], data["noisy"]["psnr"]
     known = [
         ("clean", "", crops_artifact(uid, CLEAN)),
-        ("noisy", _decibels(data["noisy"]["psnr"]), crops_artifact(uid, NOISY)),
+        ("noisy", "" if noisy is None else db(noisy), crops_artifact(uid, NOISY)),
     ]
-    trials = [(*_named(trial), trial_artifact(uid, trial.number, CROPS)) for trial in best[:TRIALS]]
+    trials = [
+        (*_named(trial, metric), trial_artifact(uid, trial.number, CROPS))
+        for trial in best[:TRIALS]
+    ]
     wide = min(CROP, data["shape"][-1])
     strips = [
         Strip(title, caption, _crops(picture, wide))
@@ -74,13 +78,11 @@ def read_gallery(
     return Gallery(strips, None if panel is None else panel_uri(panel))
 
 
-def _named(trial: FrozenTrial) -> tuple[str, str]:
-    kind, psnr = trial.user_attrs[CONFIG]["model"]["kind"], trial.user_attrs.get("val_psnr")
-    return f"trial {trial.number}", ", ".join(filter(None, (kind, _decibels(psnr))))
-
-
-def _decibels(psnr: float | None) -> str:
-    return "" if psnr is None else db(psnr)
+def _named(trial: FrozenTrial, metric: Metric) -> tuple[str, str]:
+    attrs = trial.user_attrs
+    kind = attrs[CONFIG]["model"]["kind"]
+    said = f"{kind}, {score(attrs, metric)}" if "val_psnr" in attrs else kind
+    return f"trial {trial.number}", said
 
 
 def _crops(strip: Image.Image, wide: int) -> list[str]:

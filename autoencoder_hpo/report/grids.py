@@ -2,36 +2,33 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
 from autoencoder_hpo.ledger import best_of
-from autoencoder_hpo.screens import db, mse
+from autoencoder_hpo.metric import Metric
 from autoencoder_hpo.space import cells, parameters
 from autoencoder_hpo.space.holes import Scalar
 from autoencoder_hpo.study import Grid as GridSampler
 from autoencoder_hpo.study import Study
 
-Measure = Literal["val_psnr", "val_mse"]
-TITLES: dict[Measure, str] = {"val_psnr": "validation PSNR", "val_mse": "validation MSE"}
+MEASURES = (Metric.VAL_PSNR, Metric.VAL_MSE)
+"""A table for each, and for what the study improves, where that is another."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A trial of the grid. Scores are None where it has none: `state` says why."""
+    """A trial of the grid. `scores` lacks what it has not: `state` says why."""
 
     number: int
     state: str
-    val_psnr: float | None
-    val_mse: float | None
+    scores: Mapping[str, float]
     best: bool = False
 
-    def shown(self, measure: Measure) -> str:
-        value = getattr(self, measure)
-        if value is None:
-            return self.state
-        return db(value) if measure == "val_psnr" else mse(value)
+    def shown(self, measure: Metric) -> str:
+        value = self.scores.get(measure.value)
+        return self.state if value is None else measure.said(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +39,26 @@ class Grid:
     no trial was there yet.
     """
 
+    measures: Sequence[Metric]
     down: str
     down_values: Sequence[Scalar]
     across: str | None
     across_values: Sequence[Scalar]
     cells: Sequence[Sequence[Cell | None]]
+
+    def as_record(self) -> dict[str, Any]:
+        """As a report in JSON has it."""
+        return {
+            "down": self.down,
+            "down_values": self.down_values,
+            "across": self.across,
+            "across_values": self.across_values,
+            "cells": [[cell and self._of(cell) for cell in row] for row in self.cells],
+        }
+
+    def _of(self, cell: Cell) -> dict[str, Any]:
+        scores = {measure.value: cell.scores.get(measure.value) for measure in self.measures}
+        return {"number": cell.number, "state": cell.state, **scores, "best": cell.best}
 
 
 def grid_of(study: Study, trials: Sequence[FrozenTrial]) -> Grid | None:
@@ -66,10 +78,11 @@ def grid_of(study: Study, trials: Sequence[FrozenTrial]) -> Grid | None:
         return None  # a parameter that some cells lack has no place in a table
     values = [list(dict.fromkeys(column)) for column in zip(*places, strict=True)]
     found = _found(axes, trials, study.search.objective)
+    measures = tuple(dict.fromkeys([*MEASURES, study.search.objective.shown]))
     down, *rest = axes
     across = values[1] if rest else []
     rows = [[found.get((row, *over)) for over in _overs(across)] for row in values[0]]
-    return Grid(down, values[0], rest[0] if rest else None, across, rows)
+    return Grid(measures, down, values[0], rest[0] if rest else None, across, rows)
 
 
 def _overs(across: Sequence[Scalar]) -> list[tuple[Scalar, ...]]:
@@ -91,9 +104,9 @@ def _place(axes: Mapping[str, list[str]], params: Mapping[str, Scalar]) -> tuple
 
 
 def _found(
-    axes: Mapping[str, list[str]], trials: Sequence[FrozenTrial], objective: str
+    axes: Mapping[str, list[str]], trials: Sequence[FrozenTrial], metric: Metric
 ) -> dict[tuple[Scalar, ...], Cell]:
-    best = best_of(trials, objective)
+    best = best_of(trials, metric)
     number = None if best is None else best.number
     return {
         _place(axes, trial.params): _cell(trial, number) for trial in sorted(trials, key=_worth)
@@ -110,7 +123,6 @@ def _cell(trial: FrozenTrial, best: int | None) -> Cell:
     return Cell(
         number=trial.number,
         state=trial.state.name.lower(),
-        val_psnr=scores.get("val_psnr"),
-        val_mse=scores.get("val_mse"),
+        scores=scores,
         best=trial.number == best,
     )

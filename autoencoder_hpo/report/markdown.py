@@ -1,11 +1,12 @@
 """The report as Markdown, for a README or a pull request."""
 
+from autoencoder_hpo.metric import Metric
 from autoencoder_hpo.notes import one_line, table
 from autoencoder_hpo.report.comparing import Comparison
 from autoencoder_hpo.report.contents import Contents
-from autoencoder_hpo.report.grids import TITLES, Cell, Grid, Measure
+from autoencoder_hpo.report.grids import Cell, Grid
 from autoencoder_hpo.report.origins import commands, environments
-from autoencoder_hpo.report.tables import best_table
+from autoencoder_hpo.report.tables import best_table, own_columns
 from autoencoder_hpo.report.wording import (
     audited,
     clipped,
@@ -43,15 +44,16 @@ def markdown(contents: Contents) -> str:
 
 def comparison_markdown(comparison: Comparison) -> str:
     header = ("study", "state", "best", "PSNR", "gain", "SSIM", "MSE", "trials", "training")
+    by = comparison.metric.short
     rows = [
         (
-            one_line(each.study),
+            _marked(one_line(each.study), each.best and by not in header),
             each.state,
             "–" if each.trial is None else f"trial {each.trial}, {each.model}",
-            _marked(db(each.psnr), each.best),
+            _marked(db(each.psnr), each.best and by == header[3]),
             gain(each.gain),
-            ssim(each.ssim),
-            mse(each.mse),
+            _marked(ssim(each.ssim), each.best and by == header[5]),
+            _marked(mse(each.mse), each.best and by == header[6]),
             f"{each.trials:,}",
             duration(each.seconds),
         )
@@ -70,14 +72,19 @@ def comparison_markdown(comparison: Comparison) -> str:
 
 def _scores(contents: Contents) -> str:
     noisy, affine = contents.facts.data["noisy"], contents.facts.data.get("affine")
-    header = ("validation images", "model", "PSNR", "gain", "SSIM", "MSE", "parameters", "tried")
+    more = own_columns(contents)
+    own = [metric.short for metric in more]
+    header = (
+        "validation images", "model", "PSNR", "gain", "SSIM", "MSE", *own, "parameters", "tried"
+    )  # fmt: skip
+    blank = ("",) * (2 + len(own))
     rows: list[tuple[str, ...]] = []
     if noisy["psnr"] is not None:
-        level = (db(noisy["psnr"]), "", ssim(noisy["ssim"]), mse(noisy["mse"]), "", "")
+        level = (db(noisy["psnr"]), "", ssim(noisy["ssim"]), mse(noisy["mse"]), *blank)
         rows.append(("noisy input", "", *level))
     if affine:
         over = gain(affine["psnr"] - noisy["psnr"])
-        level = (db(affine["psnr"]), over, ssim(affine["ssim"]), mse(affine["mse"]), "", "")
+        level = (db(affine["psnr"]), over, ssim(affine["ssim"]), mse(affine["mse"]), *blank)
         rows.append(("affine filter", "", *level))
     rows += [
         (
@@ -87,6 +94,7 @@ def _scores(contents: Contents) -> str:
             gain(each["psnr_gain"]),
             ssim(each["val_ssim"]),
             mse(each["val_mse"]),
+            *(metric.said(each[metric.value]) for metric in more),
             f"{each['parameters']:,}",
             one_line(each["tried"]),
         )
@@ -98,12 +106,12 @@ def _scores(contents: Contents) -> str:
 def _grid(grid: Grid | None) -> list[str]:
     if grid is None:
         return []
-    return ["## The grid", *(_grid_table(grid, measure) for measure in TITLES)]
+    return ["## The grid", *(_grid_table(grid, measure) for measure in grid.measures)]
 
 
-def _grid_table(grid: Grid, measure: Measure) -> str:
-    header = [f"{TITLES[measure]}: {grid.down}" + (f" ↓ {grid.across} →" if grid.across else "")]
-    header += [value(given) for given in grid.across_values] or [TITLES[measure]]
+def _grid_table(grid: Grid, measure: Metric) -> str:
+    header = [f"{measure.label}: {grid.down}" + (f" ↓ {grid.across} →" if grid.across else "")]
+    header += [value(given) for given in grid.across_values] or [measure.label]
     rows = [
         [value(given), *(_shown(cell, measure) for cell in cells)]
         for given, cells in zip(grid.down_values, grid.cells, strict=True)
@@ -111,7 +119,7 @@ def _grid_table(grid: Grid, measure: Measure) -> str:
     return table([one_line(title) for title in header], rows)
 
 
-def _shown(cell: Cell | None, measure: Measure) -> str:
+def _shown(cell: Cell | None, measure: Metric) -> str:
     return "–" if cell is None else _marked(cell.shown(measure), cell.best)
 
 

@@ -22,9 +22,8 @@ from autoencoder_hpo.report.comparing import Comparison, progress
 from autoencoder_hpo.report.contents import Contents
 from autoencoder_hpo.report.drawing import Figure
 from autoencoder_hpo.report.figures import figures
-from autoencoder_hpo.report.grids import TITLES
 from autoencoder_hpo.report.origins import commands, environments
-from autoencoder_hpo.report.tables import best_table, trials_table
+from autoencoder_hpo.report.tables import best_table, own_columns, trials_table
 from autoencoder_hpo.report.wording import (
     audited,
     clipped,
@@ -54,7 +53,7 @@ def page(contents: Contents) -> str:
         best=best_table(contents),
         trials=trials_table(contents),
         grid=contents.grid,
-        measures=TITLES,
+        own=own_columns(contents),
         failures=reasons(contents.records, "fail"),
         saving=saving(contents),
         audited=audited(contents),
@@ -112,6 +111,7 @@ def _environment() -> Environment:
     )
     shown = (
         screens.db,
+        screens.score,
         screens.gain,
         screens.mse,
         screens.ssim,

@@ -1,4 +1,4 @@
-"""Parallel coordinates: every trial as a line through its parameters to its PSNR.
+"""Parallel coordinates: every trial as a line through its parameters to its score.
 
 Optuna's own are drawn with WebGL, whose shaders need `unsafe-eval` and do not print; these are
 plain lines.
@@ -11,9 +11,10 @@ from typing import Any
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import FrozenTrial
 
+from autoencoder_hpo.metric import Metric
 from autoencoder_hpo.report.contents import Contents
 from autoencoder_hpo.report.drawing import COLORS, FIELD, Figure, Key, Plot, axes, line
-from autoencoder_hpo.report.parameters import psnr
+from autoencoder_hpo.report.parameters import height
 from autoencoder_hpo.report.wording import short_names, value
 
 FEW = 4
@@ -36,13 +37,14 @@ def parallel(contents: Contents) -> Figure | None:
     if len(names) < 2:
         return None
     columns = [_parameter(trials, name) for name in names]
-    columns.append(_numbers([psnr(trial) for trial in trials], log=False))
+    columns.append(_numbers([height(trial, contents.shown) for trial in trials], log=False))
     lines = _lines(trials, [places for places, _ in columns])
-    plot = {"data": lines, "layout": _ruled(names, [labels for _, labels in columns])}
+    ruled = _ruled(names, [labels for _, labels in columns], contents.shown)
+    plot = {"data": lines, "layout": ruled}
     keys = [Key(trace["name"], trace["line"]["color"]) for trace in lines]
     note = (
         f"The best {min(len(COLORS), len(trials))} in color, from their parameters on the left to "
-        "their PSNR on the right."
+        f"their {contents.shown.short} on the right."
     )
     if len(trials) < len(complete):
         note += f" {len(trials)} of {len(complete)} complete trials; others lack a parameter."
@@ -101,12 +103,12 @@ def _numbers(values: Sequence[float], *, log: bool) -> Column:
     return places, {0.0: value(low), 1.0: value(high)}
 
 
-def _ruled(names: Sequence[str], labels: Sequence[Mapping[float, str]]) -> Plot:
+def _ruled(names: Sequence[str], labels: Sequence[Mapping[float, str]], shown: Metric) -> Plot:
     short = short_names(names)
     layout = axes("", "")
     layout["xaxis"] |= {
         "tickvals": list(range(len(labels))),
-        "ticktext": [*(short[name] for name in names), "PSNR (dB)"],
+        "ticktext": [*(short[name] for name in names), shown.heading],
         "range": [-0.2, len(labels) - 0.4],
     }
     layout["yaxis"] |= {"visible": False, "range": [-0.1, 1.1]}

@@ -10,8 +10,7 @@ import optuna
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial
 
-from autoencoder_hpo.ledger import DIRECTIONS
-from autoencoder_hpo.plots import height
+from autoencoder_hpo.metric import Metric
 from autoencoder_hpo.report.contents import Contents
 from autoencoder_hpo.report.drawing import COLORS, Figure, Plot, axes
 from autoencoder_hpo.report.wording import short_names
@@ -78,20 +77,26 @@ def importances(contents: Contents) -> Figure | None:
 
 
 def slices(contents: Contents) -> list[Figure]:
-    """PSNR against each parameter, the ones that matter most first."""
+    """The score against each parameter, the ones that matter most first."""
     met = Counter(name for trial in contents.best for name in trial.params)
     names = [n for n in dict.fromkeys([*weights(contents), *met]) if met[n] >= POINTS]
     study, short = _in_memory(contents), short_names(met)
-    return [_slice(study, name, short[name], place) for place, name in enumerate(names[:SLICES])]
+    shown = contents.shown
+    return [
+        _slice(study, name, short[name], place, shown) for place, name in enumerate(names[:SLICES])
+    ]
 
 
-def _slice(study: optuna.Study, name: str, short: str, place: int) -> Figure:
+def _slice(study: optuna.Study, name: str, short: str, place: int, shown: Metric) -> Figure:
     from optuna.visualization import plot_slice  # imports plotly, which takes a second
 
-    drawn: Plot = json.loads(plot_slice(study, [name], target=psnr, target_name="dB").to_json())
+    figure = plot_slice(
+        study, [name], target=lambda trial: height(trial, shown), target_name=shown.axis
+    )
+    drawn: Plot = json.loads(figure.to_json())
     for trace in drawn["data"]:
         trace["marker"] |= {"showscale": False, "size": 7, "colorscale": LATER}
-    layout = axes("", "dB")
+    layout = axes("", shown.axis)
     layout["xaxis"] |= _across(drawn["layout"]["xaxis"], drawn["data"][0]["x"])
     layout["margin"] = {"l": 50, "r": 10, "t": 10, "b": 35}
     plot = {"data": drawn["data"], "layout": layout}
@@ -109,13 +114,13 @@ def _across(axis: Plot, values: Sequence[Any]) -> Plot:
     return known | {"exponentformat": "power", "nticks": 4}
 
 
-def psnr(trial: FrozenTrial) -> float:
-    """Of a complete trial, in dB, as it stands in plots."""
-    return height(trial.user_attrs["val_psnr"])
+def height(trial: FrozenTrial, shown: Metric) -> float:
+    """A complete trial's score as it stands in plots."""
+    return shown.height(trial.user_attrs[shown.value])
 
 
 def _in_memory(contents: Contents) -> optuna.Study:
     """The complete trials as Optuna's own functions want them."""
-    study = optuna.create_study(direction=DIRECTIONS[contents.objective])
+    study = optuna.create_study(direction=contents.objective.direction)
     study.add_trials(sorted(contents.best, key=lambda trial: trial.number))
     return study

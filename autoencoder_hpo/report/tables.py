@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from autoencoder_hpo.metric import Metric
 from autoencoder_hpo.report.contents import Contents
 from autoencoder_hpo.report.wording import clipped, short_names, tried, value
+from autoencoder_hpo.screens import SCORES
 from autoencoder_hpo.status import best_record
 
 BEST = 10
@@ -13,8 +15,13 @@ BEST = 10
 def best_table(contents: Contents) -> list[dict[str, Any]]:
     """The best trials, as `status.best_record` has them, with what each tried in a line."""
     affine = contents.facts.data.get("affine")
-    records = [best_record(trial, affine) for trial in contents.best[:BEST]]
+    records = [best_record(trial, affine, contents.objective) for trial in contents.best[:BEST]]
     return [{**record, "tried": tried(record["params"])} for record in records]
+
+
+def own_columns(contents: Contents) -> list[Metric]:
+    """What the study improves, where a table of scores has no column for it."""
+    return [metric for metric in [contents.objective] if metric.short not in SCORES]
 
 
 def trials_table(contents: Contents) -> list[dict[str, Any]]:

@@ -59,7 +59,7 @@ def values(contents: Contents) -> dict[str, Any]:
         "data": contents.facts.data,
         "findings": [{**asdict(each), "docs": each.docs} for each in contents.findings],
         "importances": weights(contents),
-        "grid": None if grid is None else asdict(grid),
+        "grid": None if grid is None else grid.as_record(),
         "pruning": {**asdict(contents.saved), "audit": list(contents.audit)},
         "timeline": [asdict(span) for span in spans(contents.trials, contents.made)],
         "environments": [asdict(each) for each in environments(contents.trials)],
@@ -71,8 +71,10 @@ def values(contents: Contents) -> dict[str, Any]:
 def as_csv(several: Sequence[Contents]) -> str:
     """A row for each trial of these studies, and a column for each parameter that one has."""
     params = dict.fromkeys(n for each in several for trial in each.trials for n in trial.params)
+    metrics = [each.objective.value for each in several if each.objective.value not in COLUMNS]
     out = io.StringIO()
-    writer = csv.DictWriter(out, [*COLUMNS, *params], lineterminator="\n")
+    columns = [*COLUMNS, *dict.fromkeys(metrics), *params]
+    writer = csv.DictWriter(out, columns, lineterminator="\n")
     writer.writeheader()
     for contents in several:
         for record in contents.records:
@@ -84,6 +86,7 @@ def _row(contents: Contents, record: dict[str, Any]) -> dict[str, Any]:
     scores = record["scores"] or {}
     known = {
         **{name: record.get(name, scores.get(name)) for name in COLUMNS},
+        contents.objective.value: scores.get(contents.objective.value),
         "study": contents.name,
         "trial": record["number"],
         "epochs": len(record["history"]),

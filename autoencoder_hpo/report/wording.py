@@ -5,8 +5,9 @@ from datetime import datetime
 from typing import Any
 
 from autoencoder_hpo.claims import REASON
+from autoencoder_hpo.metric import Metric
 from autoencoder_hpo.report.contents import Contents
-from autoencoder_hpo.screens import BELOW_AFFINE, ahead, count_line, db, duration
+from autoencoder_hpo.screens import BELOW_AFFINE, ahead, count_line, duration, score
 
 LONGEST = 300
 """Characters of an error that a table shows."""
@@ -17,15 +18,15 @@ def verdict(contents: Contents) -> tuple[str, str]:
     best = contents.summary["best"]
     if best is None:
         return _nothing_yet(contents)
-    return _best(contents.name, best), _standing(contents, best)
+    return _best(contents.name, best, contents.objective), _standing(contents, best)
 
 
-def _best(name: str, best: Mapping[str, Any]) -> str:
+def _best(name: str, best: Mapping[str, Any], metric: Metric) -> str:
     kind = best["config"]["model"]["kind"]
     said = (
         f"The best denoiser of {name} is trial {best['number']}, {_a(kind)} of "
         f"{best['parameters']:,} parameters: it restores the validation images to "
-        f"{db(best['val_psnr'])}"
+        f"{score(best, metric)}"
     )
     gains = [
         ahead(gain, of)
@@ -112,14 +113,25 @@ def audited(contents: Contents) -> str | None:
     finished = [each for each in contents.audit if each["psnr"] is not None]
     if not finished:
         return None
-    best, top = contents.summary["best"], max(finished, key=lambda each: each["psnr"])
+    metric, best = contents.objective, contents.summary["best"]
+    top = min(finished, key=lambda each: metric.rank(each["value"]))
+    reached = {metric.value: top["value"], "val_psnr": top["psnr"]}
     said = (
         f"An audit finished {counted(len(contents.audit), 'pruned trial')}: the best of them, "
-        f"trial {top['trial']}, reached {db(top['psnr'])}"
+        f"trial {top['trial']}, reached {score(reached, metric)}"
     )
     if best is None:
         return f"{said}."
-    return f"{said}, {ahead(top['psnr'] - best['val_psnr'], 'the best denoiser')}."
+    return f"{said}, {_beside(reached, best, metric)}."
+
+
+def _beside(one: Mapping[str, Any], best: Mapping[str, Any], metric: Metric) -> str:
+    """A finished trial beside the best one."""
+    if metric.seen_as_psnr:
+        return ahead(one["val_psnr"] - best["val_psnr"], "the best denoiser")
+    by = metric.ahead(one[metric.value], best[metric.value])
+    side = "better" if by >= 0 else "worse"
+    return f"{metric.named(abs(by))} {side} than the best denoiser"
 
 
 def moment(when: datetime) -> str:

@@ -118,7 +118,7 @@ def hole_key(tree: Any) -> str | None:
 def show(value: Any) -> str:
     """A value as people write it in YAML, on one line and not too long."""
     if isinstance(value, str):
-        text = repr(value)
+        text = repr(str(value))  # a member of an enum is its text
     elif isinstance(value, dict):
         text = "{" + ", ".join(f"{key}: {show(value[key])}" for key in value) + "}"
     elif isinstance(value, list | tuple):

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, PositiveInt, WithJsonSchema
 
 from autoencoder_hpo.config import Strict, Task
+from autoencoder_hpo.metric import Metric
 
 # ---- samplers: how the next trial is chosen --------------------------------------------
 
@@ -154,6 +155,10 @@ Timeout = Annotated[
 ]
 
 
+Objective = Annotated[
+    Metric, WithJsonSchema({"enum": [metric.value for metric in Metric], "type": "string"})
+]
+
 NAME = r"^[a-z0-9][a-z0-9_.-]{0,62}$"
 
 
@@ -164,7 +169,7 @@ class SearchConfig(Strict):
     """How the next trial is chosen."""
     pruner: Annotated[PrunerConfig, BeforeValidator(_named)] = Median(kind="median")
     """Which trials end early."""
-    objective: Literal["val_mse", "val_psnr"] = "val_mse"
+    objective: Objective = Metric.VAL_MSE
     """What the search improves: lower MSE over all pixels, or higher PSNR, averaged over images."""
     trials: PositiveInt | None = None
     """Stop after this many trials, complete or pruned; a grid's are all of its cells."""

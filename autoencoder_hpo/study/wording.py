@@ -178,7 +178,7 @@ def _allowed(item: ErrorDetails) -> str:
             return f"must be below {_limit(limits['lt'])}"
         case "less_than_equal":
             return f"must be at most {_limit(limits['le'])}"
-        case "literal_error":
+        case "literal_error" | "enum":
             allowed = limits["expected"].replace("'", "").replace(" or ", ", ")
             return f"allowed: {allowed}{_hint(item['input'], allowed)}"
         case "string_pattern_mismatch":

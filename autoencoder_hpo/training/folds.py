@@ -2,14 +2,14 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import fields
 from typing import Any
 
 from torch import Tensor
 
 from autoencoder_hpo.config import Task, TrialConfig
+from autoencoder_hpo.metric import Metric
 from autoencoder_hpo.seeds import seed_for
-from autoencoder_hpo.training.loop import BestBy, EpochResult, Training, best_of
+from autoencoder_hpo.training.loop import EpochResult, Training, best_of
 from autoencoder_hpo.training.metrics import Scores, mean_scores
 from autoencoder_hpo.training.prepared import Prepared
 from autoencoder_hpo.training.steps import Steps, drive, together
@@ -21,7 +21,7 @@ class FoldedTraining:
     The best epoch is the best of the mean; `scores` are those of all folds in that epoch.
     """
 
-    def __init__(self, trainings: Sequence[Training], best_by: BestBy) -> None:
+    def __init__(self, trainings: Sequence[Training], best_by: Metric) -> None:
         self.trainings = trainings
         self.best_by = best_by
 
@@ -101,14 +101,11 @@ def build_training(
         for number, fold in enumerate(data)
     ]
     trainings[0].save = save  # all folds are saved at once
-    return FoldedTraining(trainings, how.get("best_by", "val_mse"))
+    return FoldedTraining(trainings, how.get("best_by", Metric.VAL_MSE))
 
 
 def _mean(results: Sequence[EpochResult]) -> EpochResult:
-    columns = {
-        field.name: [getattr(result, field.name) for result in results]
-        for field in fields(EpochResult)
-        if field.name != "epoch"
-    }
+    records = [result.as_record() for result in results]
+    columns = {name: [record[name] for record in records] for name in records[0]}
     means = {name: math.fsum(values) / len(values) for name, values in columns.items()}
-    return EpochResult(epoch=results[0].epoch, **means)
+    return EpochResult.of_record({**means, "epoch": results[0].epoch})

@@ -3,18 +3,20 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, field, fields
+from typing import Any, Self
 
 import torch
 from torch import Generator, Tensor, nn
 
 from autoencoder_hpo.config import Task, TrialConfig
+from autoencoder_hpo.metric import Metric
 from autoencoder_hpo.models import build_model, count_parameters
 from autoencoder_hpo.seeds import seed_for
 from autoencoder_hpo.training.metrics import (
     Scores,
     mse_per_image,
+    per_image,
     psnr,
     psnr_of_groups,
     score,
@@ -24,7 +26,6 @@ from autoencoder_hpo.training.precision import Precision, autocast
 from autoencoder_hpo.training.prepared import CHUNK, Prepared
 from autoencoder_hpo.training.steps import Lane, Steps, Wanted, drive
 
-BestBy = Literal["val_mse", "val_psnr"]
 MIDWAY_S = 60.0
 """An epoch that takes longer is saved within it, this often."""
 
@@ -35,17 +36,35 @@ class Cancelled(Exception):
 
 @dataclass(frozen=True, slots=True)
 class EpochResult:
-    """What one epoch came to. `epoch` counts from 1; PSNR is in dB, the mean over images."""
+    """What one epoch came to. `epoch` counts from 1; PSNR is in dB, the mean over images.
+
+    `also`: the metric that the training goes by, where it is neither of the two.
+    """
 
     epoch: int
     train_loss: float
     val_mse: float
     val_psnr: float
     learning_rate: float
+    also: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def finite(self) -> bool:
-        return math.isfinite(self.train_loss) and math.isfinite(self.val_mse)
+        known = (self.train_loss, self.val_mse, *self.also.values())
+        return all(map(math.isfinite, known))
+
+    def as_record(self) -> dict[str, Any]:
+        """As studies and checkpoints store it: one mapping, in which a metric is a key."""
+        return {**{name: getattr(self, name) for name in STORED}, **self.also}
+
+    @classmethod
+    def of_record(cls, record: Mapping[str, Any]) -> Self:
+        also = {name: value for name, value in record.items() if name not in STORED}
+        return cls(**{name: record[name] for name in STORED}, also=also)
+
+
+STORED = tuple(each.name for each in fields(EpochResult) if each.name != "also")
+"""What every epoch has."""
 
 
 class Training:
@@ -70,7 +89,7 @@ class Training:
         *,
         seed: int,
         precision: Precision = "float32",
-        best_by: BestBy = "val_mse",
+        best_by: Metric = Metric.VAL_MSE,
         cancelled: Callable[[], bool] = lambda: False,
         dropped: Callable[[], bool] = lambda: False,
         save: Callable[[], None] = lambda: None,
@@ -139,10 +158,10 @@ class Training:
     def epoch(self) -> Steps[EpochResult]:
         """One more epoch, added to the history."""
         train_loss, lr = yield from self._train()
-        val_mse, val_psnr = self._validate()
+        val_mse, val_psnr, also = self._validate()
         if self.dropped():
             raise Cancelled
-        result = EpochResult(len(self.history) + 1, train_loss, val_mse, val_psnr, lr)
+        result = EpochResult(len(self.history) + 1, train_loss, val_mse, val_psnr, lr, also)
         self.lane.losses = []
         self.history.append(result)
         return result
@@ -196,18 +215,20 @@ class Training:
         lone = len(batches[-1]) == 1 < len(batches[0])
         return batches[:-1] if lone else batches
 
-    def _validate(self) -> tuple[float, float]:
-        """Mean MSE over all pixels, and mean PSNR over images."""
-        mse_N = torch.cat(
-            [
-                mse_per_image(restored, clean)
-                for restored, clean in zip(
-                    self._restored(), torch.split(self.data.val_clean, CHUNK), strict=True
-                )
-            ]
-        )
-        mse, decibel = torch.stack([mse_N.mean(), psnr(mse_N).mean()]).tolist()
-        return mse, decibel
+    def _validate(self) -> tuple[float, float, dict[str, float]]:
+        """Mean MSE over all pixels, mean PSNR over images, and what `best_by` needs besides."""
+        also = () if self.best_by.value in STORED else (self.best_by,)
+        errors, others = [], []
+        for restored, clean in zip(
+            self._restored(), torch.split(self.data.val_clean, CHUNK), strict=True
+        ):
+            errors.append(mse_per_image(restored, clean))
+            others += [per_image(metric, restored, clean) for metric in also]
+        mse_N = torch.cat(errors)
+        means = [mse_N.mean(), psnr(mse_N).mean()]
+        means += [torch.cat(others).mean()] if others else []
+        mse, decibel, *more = torch.stack(means).tolist()  # waits for the device, once
+        return mse, decibel, {m.value: v for m, v in zip(also, more, strict=True)}
 
     @torch.no_grad()
     def _restored(self) -> Iterator[Tensor]:
@@ -236,7 +257,8 @@ class Training:
 
     def scores(self) -> Scores:
         """Validation scores of the best epoch."""
-        return score(self.restore(), self.data.val_noisy.cpu(), self.data.val_clean.cpu())
+        noisy, clean = self.data.val_noisy.cpu(), self.data.val_clean.cpu()
+        return score(self.restore(), noisy, clean, self.best_by)
 
     def group_psnr(self) -> dict[str, float] | None:
         """The best epoch's PSNR in each class or folder, in dB; None where there are none."""
@@ -245,7 +267,7 @@ class Training:
 
     def state_dict(self) -> dict[str, Any]:
         return {
-            "history": [asdict(result) for result in self.history],
+            "history": [result.as_record() for result in self.history],
             "model": {k: v.clone() for k, v in self.model.state_dict().items()},
             "optimizer": self.lane.optimizer.state_dict()["state"],
             "best": self._best_weights,
@@ -254,7 +276,7 @@ class Training:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.history = [EpochResult(**result) for result in state["history"]]
+        self.history = [EpochResult.of_record(result) for result in state["history"]]
         self.model.load_state_dict(state["model"])
         self._load_optimizer(state["optimizer"])
         self._best_weights = {k: v.to(self.data.device) for k, v in state["best"].items()}
@@ -295,14 +317,13 @@ def _initialized(config: TrialConfig, data: Prepared, seed: int) -> nn.Module:
         return build_model(config.model, (channels, height, width), mean=mean, std=std)
 
 
-def best_of(history: Sequence[EpochResult], by: BestBy) -> EpochResult | None:
+def best_of(history: Sequence[EpochResult], by: Metric) -> EpochResult | None:
     """The best finite epoch, the earlier of equal ones."""
-    sign = 1 if by == "val_mse" else -1
-    finite = [result for result in history if math.isfinite(result.val_mse)]
-    return min(finite, key=lambda result: sign * getattr(result, by), default=None)
+    finite = [result for result in history if math.isfinite(by.of(result))]
+    return min(finite, key=lambda result: by.rank(by.of(result)), default=None)
 
 
-def stalled(history: Sequence[EpochResult], patience: int, by: BestBy) -> bool:
+def stalled(history: Sequence[EpochResult], patience: int, by: Metric) -> bool:
     """Early stopping: whether the last `patience` epochs brought nothing better."""
     best = best_of(history, by)
     return best is not None and len(history) - best.epoch >= patience

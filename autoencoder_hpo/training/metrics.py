@@ -1,4 +1,4 @@
-"""How good a restoration is: MSE, PSNR and SSIM, for pixels in [0, 1].
+"""How good a restoration is: MSE, PSNR, SSIM and BCE, for pixels in [0, 1].
 
 `val_mse` is the mean over all pixels; `val_psnr` is the mean over images of each image's PSNR,
 which is what the denoising literature reports. The PSNR of the mean MSE is lower, because the
@@ -7,12 +7,14 @@ worst images weigh more in it.
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import assert_never
 
 import torch
 from torch import Tensor
 
+from autoencoder_hpo.metric import Metric
 from autoencoder_hpo.training.prepared import Prepared
 
 BEST_PSNR = 100.0  # dB; an image restored without any error would be infinite
@@ -30,6 +32,16 @@ class Scores:
     noisy_ssim: float | None
     psnr_gain: float | None
     """val_psnr - noisy_psnr, in dB."""
+    also: Mapping[str, float] = field(default_factory=dict)
+    """The metric that the training went by, where it is none of these."""
+
+    def as_record(self) -> dict[str, float | None]:
+        """As studies store it: one mapping, in which a metric is a key."""
+        return {**{name: getattr(self, name) for name in STORED}, **self.also}
+
+
+STORED = tuple(each.name for each in fields(Scores) if each.name != "also")
+"""What every score has."""
 
 
 def mse_per_image(restored_NCHW: Tensor, clean_NCHW: Tensor) -> Tensor:
@@ -40,6 +52,21 @@ def mse_per_image(restored_NCHW: Tensor, clean_NCHW: Tensor) -> Tensor:
 def psnr(mse_N: Tensor) -> Tensor:
     """Peak signal-to-noise ratio in dB, peak 1: 10·log10(1 / MSE), at most `BEST_PSNR`."""
     return -10 * torch.log10(mse_N.clamp(min=10 ** (-BEST_PSNR / 10)))
+
+
+def per_image(metric: Metric, restored_NCHW: Tensor, clean_NCHW: Tensor) -> Tensor:
+    """The metric of each image: [N]; the mean of these is the metric itself.
+
+    Raises:
+        ValueError: images of this size have no such score (`Metric.refuses_shape`).
+    """
+    match metric:
+        case Metric.VAL_MSE:
+            return mse_per_image(restored_NCHW, clean_NCHW).double()
+        case Metric.VAL_PSNR:
+            return psnr(mse_per_image(restored_NCHW, clean_NCHW).double())
+        case _:
+            assert_never(metric)
 
 
 def psnr_of_groups(mse_N: Tensor, names: Sequence[str] | None) -> dict[str, float] | None:
@@ -75,8 +102,13 @@ def ssim(restored_NCHW: Tensor, clean_NCHW: Tensor) -> float | None:
     return float(score)
 
 
-def score(restored_NCHW: Tensor, noisy_NCHW: Tensor, clean_NCHW: Tensor) -> Scores:
-    """All scores of restored images; everything on the CPU.
+def score(
+    restored_NCHW: Tensor,
+    noisy_NCHW: Tensor,
+    clean_NCHW: Tensor,
+    metric: Metric = Metric.VAL_MSE,
+) -> Scores:
+    """All scores of restored images, this one among them; everything on the CPU.
 
     Where the noisy input is the clean image, its scores and the gain are None.
     """
@@ -85,6 +117,9 @@ def score(restored_NCHW: Tensor, noisy_NCHW: Tensor, clean_NCHW: Tensor) -> Scor
     val_psnr = float(psnr(mse_N).mean())
     corrupted = bool(noisy_N.max() > 0)
     noisy_psnr = float(psnr(noisy_N).mean()) if corrupted else None
+    also = {}
+    if metric.value not in STORED:
+        also[metric.value] = float(per_image(metric, restored_NCHW, clean_NCHW).mean())
     return Scores(
         val_mse=float(mse_N.mean()),
         val_psnr=val_psnr,
@@ -93,6 +128,7 @@ def score(restored_NCHW: Tensor, noisy_NCHW: Tensor, clean_NCHW: Tensor) -> Scor
         noisy_psnr=noisy_psnr,
         noisy_ssim=ssim(noisy_NCHW, clean_NCHW) if corrupted else None,
         psnr_gain=None if noisy_psnr is None else val_psnr - noisy_psnr,
+        also=also,
     )
 
 
@@ -104,9 +140,10 @@ def noisy_scores(prepared: Sequence[Prepared]) -> Scores:
 
 def mean_scores(scores: Sequence[Scores]) -> Scores:
     """The mean over folds; None where any fold has none."""
-    columns = {field.name: [getattr(s, field.name) for s in scores] for field in fields(Scores)}
+    columns = {name: [getattr(s, name) for s in scores] for name in STORED}
+    also = {name: math.fsum(s.also[name] for s in scores) / len(scores) for name in scores[0].also}
     means = {
         name: None if None in values else math.fsum(values) / len(values)
         for name, values in columns.items()
     }
-    return Scores(**means)  # type: ignore[arg-type]
+    return Scores(**means, also=also)  # type: ignore[arg-type]

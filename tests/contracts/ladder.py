@@ -5,9 +5,8 @@ metric's direction is therefore never written here: it is measured.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from functools import cache
-from typing import Any, get_args
+from typing import Any
 
 import torch
 from histories import DATA as IMAGES
@@ -17,11 +16,10 @@ from sklearn.datasets import load_digits
 from support import merged, study_file
 from torch import Tensor
 
+from autoencoder_hpo.metric import Metric
 from autoencoder_hpo.study import StudyFile
-from autoencoder_hpo.study.config import SearchConfig
 from autoencoder_hpo.training.metrics import score
 
-METRICS = get_args(SearchConfig.model_fields["objective"].annotation)
 RUNGS = 6
 DATA: dict[str, Any] = {**IMAGES, "uid": "aa", "hash": "0123456789abcdef", "shape": [1, 8, 8]}
 WIDTH, RATE = "model.mlp.width", "optimizer.adam.learning_rate"
@@ -54,30 +52,31 @@ def restored(rung: int) -> Tensor:
 
 
 @cache
-def measured(rung: int) -> dict[str, float]:
-    """The scores of a rung, as the training takes them."""
+def measured(metric: Metric, rung: int) -> dict[str, Any]:
+    """The scores of a rung, as a training that goes by this metric stores them."""
     clean, noisy = images()
-    return asdict(score(restored(rung), noisy, clean))
+    return score(restored(rung), noisy, clean, metric).as_record()
 
 
-def value(metric: str, rung: int) -> float:
-    return measured(rung)[metric]
+def value(metric: Metric, rung: int) -> float:
+    return float(measured(metric, rung)[metric])
 
 
-def scores(metric: str, rung: int, *, others: int | None = None) -> dict[str, float]:
+def scores(metric: Metric, rung: int, *, others: int | None = None) -> dict[str, float]:
     """Of a trial on this rung by its metric; all else says that it is on the rung `others`."""
-    return {**measured(rung if others is None else others), metric: value(metric, rung)}
+    found = measured(metric, rung if others is None else others)
+    return {**found, metric.value: value(metric, rung)}
 
 
-def epoch(metric: str, number: int, rung: int, *, others: int | None = None) -> dict[str, Any]:
+def epoch(metric: Metric, number: int, rung: int, *, others: int | None = None) -> dict[str, Any]:
     """An epoch of a stored history."""
     found = scores(metric, rung, others=others)
-    told = {name: found[name] for name in dict.fromkeys((*ALWAYS, metric))}
+    told = {name: found[name] for name in dict.fromkeys((*ALWAYS, metric.value))}
     return {"epoch": number, "train_loss": 0.01, **told, "learning_rate": 0.001}
 
 
 def trial(
-    metric: str,
+    metric: Metric,
     number: int,
     rung: int,
     *,
@@ -105,6 +104,7 @@ def trial(
         "worker": "here:1",
         "history": history,
         "val_psnr": told["val_psnr"],
+        metric.shown.value: told[metric.shown.value],
         "psnr_gain": told["val_psnr"] - DATA["noisy"]["psnr"],
         "parameters": 1000 + number,
         "seconds": 1.0,
@@ -113,7 +113,7 @@ def trial(
         attrs |= {"scores": told, "best_epoch": len(course)}
     made = create_trial(
         state=state,
-        value=told[metric] if complete else value(metric, course[-1]),
+        value=told[metric.value] if complete else value(metric, course[-1]),
         params=params,
         distributions=SPACE,
         intermediate_values={place: value(metric, on) for place, on in enumerate(course, 1)},
@@ -123,5 +123,5 @@ def trial(
     return made
 
 
-def file_of(metric: str, **changes: Any) -> StudyFile:
-    return study_file(**merged({"search": {"objective": metric}}, changes))
+def file_of(metric: Metric, **changes: Any) -> StudyFile:
+    return study_file(**merged({"search": {"objective": metric.value}}, changes))

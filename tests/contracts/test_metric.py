@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 from contracts.ladder import (
     DATA,
-    METRICS,
     RUNGS,
     WIDTH,
     file_of,
@@ -33,6 +32,7 @@ from autoencoder_hpo.diagnosis.levels import complete, curve, level
 from autoencoder_hpo.diagnosis.pruning import of_pruning
 from autoencoder_hpo.finalize.plan import Request, make_plan
 from autoencoder_hpo.ledger import OpenStudy, best_first, best_of, create_study
+from autoencoder_hpo.metric import Metric
 from autoencoder_hpo.pictures import png, strip
 from autoencoder_hpo.plots import history
 from autoencoder_hpo.probes import Probes
@@ -57,10 +57,10 @@ PRUNERS = {
     "successive_halving": {"kind": "successive_halving", "reduction_factor": 2},
 }
 
-pytestmark = pytest.mark.parametrize("metric", METRICS)
+pytestmark = pytest.mark.parametrize("metric", Metric)
 
 
-def trials(metric: str, *, agree: bool = False) -> list[FrozenTrial]:
+def trials(metric: Metric, *, agree: bool = False) -> list[FrozenTrial]:
     return [trial(metric, n, rung, agree=agree) for n, rung in enumerate(ORDER)]
 
 
@@ -83,7 +83,9 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storage]:
     opened.engine.dispose()
 
 
-def told(database: Storage, metric: str, some: Sequence[FrozenTrial], **changes: Any) -> OpenStudy:
+def told(
+    database: Storage, metric: Metric, some: Sequence[FrozenTrial], **changes: Any
+) -> OpenStudy:
     """A study in the database that came to these trials."""
     search = {"trials": len(some), **changes.pop("search", {})}
     file = file_of(metric, name=f"tiny-{next(NUMBER)}", search=search, **changes)
@@ -92,7 +94,7 @@ def told(database: Storage, metric: str, some: Sequence[FrozenTrial], **changes:
     return opened
 
 
-def reported(metric: str, some: Sequence[FrozenTrial], **changes: Any) -> Contents:
+def reported(metric: Metric, some: Sequence[FrozenTrial], **changes: Any) -> Contents:
     """What a report says of these trials."""
     file = file_of(metric, **changes)
     return Contents(
@@ -110,20 +112,20 @@ def reported(metric: str, some: Sequence[FrozenTrial], **changes: Any) -> Conten
 # ---- trials ----------------------------------------------------------------------------
 
 
-def test_every_rung_is_another_score_and_all_go_one_way(metric: str) -> None:
+def test_every_rung_is_another_score_and_all_go_one_way(metric: Metric) -> None:
     values = [value(metric, rung) for rung in range(RUNGS)]
     assert values in (sorted(values), sorted(values, reverse=True))
     assert len(set(values)) == RUNGS
 
 
-def test_the_best_trials_come_first(metric: str) -> None:
+def test_the_best_trials_come_first(metric: Metric) -> None:
     assert numbers(best_first(trials(metric), metric)) == BEST_FIRST
     best = best_of(trials(metric), metric)
     assert best is not None
     assert best.number == BEST_FIRST[0]
 
 
-def test_the_database_and_optuna_know_the_best(metric: str, database: Storage) -> None:
+def test_the_database_and_optuna_know_the_best(metric: Metric, database: Storage) -> None:
     """What the commands `best`, `status` and `list` say, and what samplers learn from."""
     opened = told(database, metric, trials(metric))
     best = opened.best()
@@ -136,7 +138,7 @@ def test_the_database_and_optuna_know_the_best(metric: str, database: Storage) -
 
 
 def test_patience_ends_a_search_that_becomes_worse_and_no_other(
-    metric: str, database: Storage
+    metric: Metric, database: Storage
 ) -> None:
     def still(rungs: Sequence[int]) -> bool:
         some = [trial(metric, n, rung) for n, rung in enumerate(rungs)]
@@ -148,7 +150,7 @@ def test_patience_ends_a_search_that_becomes_worse_and_no_other(
 
 
 @pytest.mark.parametrize("pruner", PRUNERS)
-def test_the_worse_trial_is_pruned(metric: str, pruner: str, database: Storage) -> None:
+def test_the_worse_trial_is_pruned(metric: Metric, pruner: str, database: Storage) -> None:
     known = [trial(metric, n, 2, rungs=[2, 2, 2]) for n in range(4)]
     opened = told(database, metric, known, search={"trials": 9, "pruner": PRUNERS[pruner]})
 
@@ -164,24 +166,27 @@ def test_the_worse_trial_is_pruned(metric: str, pruner: str, database: Storage) 
 # ---- epochs ----------------------------------------------------------------------------
 
 
-def epochs(metric: str, rungs: Sequence[int]) -> list[loop.EpochResult]:
+def epochs(metric: Metric, rungs: Sequence[int]) -> list[loop.EpochResult]:
     """A training's history: an epoch for each of these rungs."""
-    made = [loop.EpochResult(**_told(metric, number, rung)) for number, rung in enumerate(rungs, 1)]
-    assert [getattr(each, metric) for each in made] == [value(metric, rung) for rung in rungs]
+    made = [
+        loop.EpochResult.of_record(_told(metric, number, rung))
+        for number, rung in enumerate(rungs, 1)
+    ]
+    assert [metric.of(each) for each in made] == [value(metric, rung) for rung in rungs]
     return made
 
 
-def _told(metric: str, number: int, rung: int) -> dict[str, Any]:
+def _told(metric: Metric, number: int, rung: int) -> dict[str, Any]:
     return dict(trial(metric, 0, rung).user_attrs["history"][-1], epoch=number)
 
 
-def test_the_best_epoch(metric: str) -> None:
+def test_the_best_epoch(metric: Metric) -> None:
     best = loop.best_of(epochs(metric, [1, 4, 2]), metric)
     assert best is not None
     assert best.epoch == 2
 
 
-def test_early_stopping_waits_for_something_better(metric: str) -> None:
+def test_early_stopping_waits_for_something_better(metric: Metric) -> None:
     assert not loop.stalled(epochs(metric, [1, 2, 3, 4]), 2, metric)
     assert loop.stalled(epochs(metric, [4, 3, 2]), 2, metric)
 
@@ -189,11 +194,11 @@ def test_early_stopping_waits_for_something_better(metric: str) -> None:
 # ---- diagnosis -------------------------------------------------------------------------
 
 
-def facts(metric: str, some: Sequence[FrozenTrial], **changes: Any) -> Facts:
+def facts(metric: Metric, some: Sequence[FrozenTrial], **changes: Any) -> Facts:
     return Facts(file_of(metric, **changes).study, DATA, some)
 
 
-def test_levels_rise_with_what_is_better(metric: str) -> None:
+def test_levels_rise_with_what_is_better(metric: Metric) -> None:
     known = facts(metric, trials(metric))
     done = complete(known)
     assert numbers(done) == BEST_FIRST
@@ -205,11 +210,11 @@ def test_levels_rise_with_what_is_better(metric: str) -> None:
     assert first < second == third  # the best so far
 
 
-def pruned(metric: str, number: int, rungs: Sequence[int]) -> FrozenTrial:
+def pruned(metric: Metric, number: int, rungs: Sequence[int]) -> FrozenTrial:
     return trial(metric, number, rungs[-1], rungs=rungs, state=TrialState.PRUNED)
 
 
-def test_an_audit_finishes_the_most_promising_and_knows_what_was_lost(metric: str) -> None:
+def test_an_audit_finishes_the_most_promising_and_knows_what_was_lost(metric: Metric) -> None:
     best = trial(metric, 0, 3, rungs=[2, 3])
     known = facts(metric, [best, pruned(metric, 1, [0]), pruned(metric, 2, [3])])
     assert numbers(promising(known, 2)) == [2, 1]
@@ -226,7 +231,7 @@ def test_an_audit_finishes_the_most_promising_and_knows_what_was_lost(metric: st
     assert found.missed == ()
 
 
-def test_a_pruner_is_eager_that_ended_what_was_ahead(metric: str) -> None:
+def test_a_pruner_is_eager_that_ended_what_was_ahead(metric: Metric) -> None:
     best = trial(metric, 0, 5, rungs=[2, 3, 5])
     search = {"pruner": {"kind": "median"}}
     ahead = [pruned(metric, n, [4]) for n in range(1, 4)]
@@ -239,7 +244,7 @@ def test_a_pruner_is_eager_that_ended_what_was_ahead(metric: str) -> None:
 
 
 def test_the_best_trials_are_finalized(
-    metric: str, database: Storage, settings: Settings, tmp_path: Path
+    metric: Metric, database: Storage, settings: Settings, tmp_path: Path
 ) -> None:
     opened = told(database, metric, trials(metric))
     request = Request(top=3, seeds=1, device="cpu", workers=1, out=tmp_path / "x.denoiser")
@@ -251,7 +256,9 @@ def test_the_best_trials_are_finalized(
 # ---- pictures and reports --------------------------------------------------------------
 
 
-def test_the_gallery_begins_with_the_best(metric: str, database: Storage, tmp_path: Path) -> None:
+def test_the_gallery_begins_with_the_best(
+    metric: Metric, database: Storage, tmp_path: Path
+) -> None:
     opened = told(database, metric, trials(metric))
     clean, noisy = images()
     probes = Probes([0, 1], noisy[:2], clean[:2])
@@ -265,14 +272,14 @@ def test_the_gallery_begins_with_the_best(metric: str, database: Storage, tmp_pa
     assert [title for title, _, _ in rows] == [f"trial {number}" for number in BEST_FIRST]
 
 
-def test_a_report_begins_with_the_best(metric: str) -> None:
+def test_a_report_begins_with_the_best(metric: Metric) -> None:
     contents = reported(metric, trials(metric))
     assert numbers(contents.best) == BEST_FIRST
     assert [row["number"] for row in best_table(contents)] == BEST_FIRST
     assert _in_memory(contents).best_trial.number == BEST_FIRST[0]  # what importances are of
 
 
-def test_a_grid_marks_the_best(metric: str) -> None:
+def test_a_grid_marks_the_best(metric: Metric) -> None:
     space = {
         "model": {"kind": "mlp", "depth": 1, "width": [8, 9, 10, 11, 12, 13], "latent": 8},
         "optimizer": {"kind": "adam", "learning_rate": 0.001},
@@ -287,7 +294,7 @@ def test_a_grid_marks_the_best(metric: str) -> None:
     assert marked == [BEST_FIRST[0]]
 
 
-def test_figures_show_the_best(metric: str) -> None:
+def test_figures_show_the_best(metric: Metric) -> None:
     drawn = {
         each.key: each
         for some in figures(reported(metric, trials(metric, agree=True))).values()
@@ -299,8 +306,8 @@ def test_figures_show_the_best(metric: str) -> None:
         assert shown == in_color[: len(shown)] != [], key
 
 
-def test_the_best_so_far_is_the_best(metric: str) -> None:
+def test_the_best_so_far_is_the_best(metric: Metric) -> None:
     records = [trial_record(each) for each in trials(metric, agree=True)]
-    points, _, so_far = history(records, None)["data"]
+    points, _, so_far = history(records, None, metric=metric.shown)["data"]
     best = [max(ORDER[: place + 1]) for place in range(RUNGS)]
     assert so_far["y"] == [points["y"][ORDER.index(rung)] for rung in best]

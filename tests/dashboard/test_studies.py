@@ -1,6 +1,7 @@
 """Renaming and deleting through the dashboard."""
 
 from dashboard.conftest import ADMIN, VIEWER, Browser
+from support import Create
 
 from autoencoder_hpo.artifacts import study_directory
 from autoencoder_hpo.claims import Claimed, claim, standing
@@ -54,6 +55,12 @@ def test_a_renamed_study_keeps_everything(
     assert "renamed" in browser("GET", "/api/studies", VIEWER).text
     assert browser("GET", f"/csv/{study}", VIEWER).status_code == 200
     assert isinstance(claim(trained, place.worker), Claimed)  # a worker that has it open
+
+
+def test_a_renamed_study_is_told_with_its_direction(browser: Browser, create: Create) -> None:
+    study = create(search={"objective": "val_psnr"}).number
+    answer = browser("POST", f"/api/studies/{study}/rename", ADMIN, json={"study_name": "renamed"})
+    assert answer.json["directions"] == ["maximize"]
 
 
 def test_a_wrong_name_is_refused(browser: Browser, trained: OpenStudy) -> None:

@@ -27,7 +27,7 @@ def plant(plan: Plan, ahead: dict[int, float], *, diverged: tuple[int, ...] = ()
             epochs=2,
             best_epoch=0 if bad else 2,
             parameters=plan.of(job.trial).parameters,
-            psnr_N=scores[:0] if bad else scores,
+            values_N=scores[:0] if bad else scores,
             weights={"w": torch.zeros(1)},
         )
         write_result(job, result, plan.folder)

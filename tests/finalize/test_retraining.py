@@ -13,6 +13,7 @@ from autoencoder_hpo.data.splits import load_search_data
 from autoencoder_hpo.errors import DiskError
 from autoencoder_hpo.finalize import retraining
 from autoencoder_hpo.finalize.retraining import How, Job, read_result, result_path, retrain
+from autoencoder_hpo.metric import Metric
 from autoencoder_hpo.training.loop import Cancelled, EpochResult
 from autoencoder_hpo.training.prepared import Prepared, prepare
 
@@ -35,7 +36,7 @@ def job(*, epochs: int = 4, **config: Any) -> Job:
         task=task,
         config=TrialConfig.model_validate(merged(CONFIG, config)),
         seed=1,
-        best_by="val_mse",
+        best_by=Metric.VAL_MSE,
         data_hash="x",
         how=How("cpu", 1, "float32"),
     )
@@ -74,8 +75,8 @@ def test_stopped_anywhere_it_comes_to_the_same_file(
 def test_what_is_done_is_read_and_not_trained(tmp_path: Path, data: Prepared) -> None:
     first = retrain(job(), data, tmp_path)
     again = retrain(job(), data, tmp_path, cancelled=lambda: True)
-    assert torch.equal(first.psnr_N, again.psnr_N)
-    assert first.psnr_N.shape == (64,)
+    assert torch.equal(first.values_N, again.values_N)
+    assert first.values_N.shape == (64,)
     assert first.epochs == 4
 
 

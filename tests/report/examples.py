@@ -115,6 +115,7 @@ def contents(
         "study": name,
         "state": state,
         "halted": None,
+        "objective": file.study.search.objective.value,
         "counts": {
             state: getattr(counts, state)
             for state in ("complete", "pruned", "failed", "running", "waiting")
@@ -122,7 +123,9 @@ def contents(
         "budget": {"trials": 4, "timeout": None},
         "noisy": stored["noisy"],
         "affine": stored["affine"],
-        "best": None if best is None else best_record(best, stored["affine"]),
+        "best": None
+        if best is None
+        else best_record(best, stored["affine"], file.study.search.objective),
     }
     return Contents(
         name=name,

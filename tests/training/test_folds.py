@@ -11,6 +11,7 @@ import torch
 from support import after
 from training.examples import TASK, config, prepared, saved_midway, stored
 
+from autoencoder_hpo.metric import Metric
 from autoencoder_hpo.training import loop
 from autoencoder_hpo.training.folds import FoldedTraining, build_training
 from autoencoder_hpo.training.loop import Cancelled
@@ -77,7 +78,7 @@ def test_one_set_is_a_plain_training() -> None:
 
 
 def test_the_best_epoch_follows_the_metric_asked_for() -> None:
-    run = folded(best_by="val_psnr")
+    run = folded(best_by=Metric.VAL_PSNR)
     results = list(run)
     assert run.best == max(results, key=lambda result: result.val_psnr)
     assert run.scores().val_psnr == pytest.approx(run.best.val_psnr, rel=1e-5)

@@ -23,6 +23,7 @@ from training.examples import (
 
 from autoencoder_hpo.config import Task
 from autoencoder_hpo.data.splits import ImageSet
+from autoencoder_hpo.metric import Metric
 from autoencoder_hpo.models.layers import Dropout
 from autoencoder_hpo.training import loop
 from autoencoder_hpo.training.checkpoint import load_checkpoint, save_checkpoint
@@ -243,9 +244,9 @@ def result(epoch: int, mse: float) -> EpochResult:
 
 def test_early_stopping_counts_epochs_without_a_better_one() -> None:
     history = [result(n, mse) for n, mse in enumerate([3.0, 2.0, 2.5, 2.0, float("nan")], 1)]
-    assert best_of(history, "val_mse") == history[1]
-    assert not stalled(history[:3], 2, "val_mse")
-    assert stalled(history[:4], 2, "val_mse")
-    assert stalled(history, 3, "val_psnr")
-    assert not stalled(history, 4, "val_psnr")
-    assert not stalled([], 1, "val_mse")
+    assert best_of(history, Metric.VAL_MSE) == history[1]
+    assert not stalled(history[:3], 2, Metric.VAL_MSE)
+    assert stalled(history[:4], 2, Metric.VAL_MSE)
+    assert stalled(history, 3, Metric.VAL_PSNR)
+    assert not stalled(history, 4, Metric.VAL_PSNR)
+    assert not stalled([], 1, Metric.VAL_MSE)

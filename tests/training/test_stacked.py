@@ -8,6 +8,7 @@ import torch
 from training.examples import MODELS, OPTIMIZERS, TASK, config, prepared
 
 from autoencoder_hpo.config import TrialConfig
+from autoencoder_hpo.metric import Metric
 from autoencoder_hpo.training.folds import FoldedTraining, build_training
 from autoencoder_hpo.training.loop import EpochResult, Training
 from autoencoder_hpo.training.precision import Precision
@@ -182,7 +183,7 @@ def test_a_lane_that_diverges_leaves_the_others_as_they_are() -> None:
 def test_the_folds_of_a_cross_validation_are_a_stack() -> None:
     data = [prepared(), prepared(), prepared()]
     apart, at_once = (
-        build_training(TASK, config(), data, seed=3, best_by="val_psnr") for _ in range(2)
+        build_training(TASK, config(), data, seed=3, best_by=Metric.VAL_PSNR) for _ in range(2)
     )
     assert isinstance(at_once, FoldedTraining)
     take = Counted()
