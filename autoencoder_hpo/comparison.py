@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from autoencoder_hpo.metric import Metric
+from autoencoder_hpo.config.metric import Metric
 
 RESAMPLES = 10_000
 LEVEL = 0.95

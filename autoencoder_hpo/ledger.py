@@ -15,8 +15,8 @@ import optuna
 import sqlalchemy
 from optuna.trial import FrozenTrial, TrialState
 
+from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.errors import StudyError
-from autoencoder_hpo.metric import Metric
 from autoencoder_hpo.space import to_params
 from autoencoder_hpo.storage import Storage
 from autoencoder_hpo.study import NAME, Study, StudyFile, differences, parse_study

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from autoencoder_hpo.metric import Metric
+from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.screens import BELOW_AFFINE, count_line, db, gain, score, verdict
 
 OUTCOMES = {

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from autoencoder_hpo.metric import Metric
+from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.notes import reached
 
 TEMPLATE = {

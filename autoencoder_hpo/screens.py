@@ -11,7 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from autoencoder_hpo.metric import Metric
+from autoencoder_hpo.config.metric import Metric
 
 COLORS = {
     "done": "green",

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from optuna.trial import FrozenTrial, TrialState
 
 from autoencoder_hpo.claims import REASON, WORKER, at_a_standstill, seconds_left
+from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.errors import StudyError
 from autoencoder_hpo.ledger import (
     BUDGET,
@@ -17,7 +18,6 @@ from autoencoder_hpo.ledger import (
     count,
     halt_of,
 )
-from autoencoder_hpo.metric import Metric
 
 State = Literal["new", "running", "waiting", "done", "timed out", "plateau", "paused", "stopped"]
 OVER: tuple[State, ...] = ("done", "timed out", "plateau", "stopped")

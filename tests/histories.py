@@ -14,9 +14,9 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from support import study_file
 
 from autoencoder_hpo.config import TrialConfig
+from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.diagnosis.findings import Facts, Finding
 from autoencoder_hpo.diagnosis.ranges import place
-from autoencoder_hpo.metric import Metric
 from autoencoder_hpo.search import build_pruner, build_sampler, is_rung
 from autoencoder_hpo.space import every_hole, fill
 from autoencoder_hpo.space.holes import Choice, Hole, Listed, Scalar

@@ -8,7 +8,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).parent.parent / "autoencoder_hpo"
 
 LAYERS = [  # a module may import from the lines above its own, and from inside its own package
-    "errors seeds provenance stopping files metric",
+    "errors seeds provenance stopping files",
     "config settings outages connections",
     "data models",
     "training",

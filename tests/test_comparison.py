@@ -11,7 +11,7 @@ from autoencoder_hpo.comparison import (
     estimate_difference,
     estimate_mean,
 )
-from autoencoder_hpo.metric import Metric
+from autoencoder_hpo.config.metric import Metric
 
 IMAGES = 400
 PSNR = Metric.VAL_PSNR

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from autoencoder_hpo.metric import Metric
+from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.notes import one_line, study_note, trial_note
 from autoencoder_hpo.plots import history, sizes
 

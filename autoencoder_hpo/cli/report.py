@@ -8,7 +8,7 @@ import typer
 from autoencoder_hpo.cli.options import StorageUrl, console, open_database
 
 if TYPE_CHECKING:
-    from autoencoder_hpo.metric import Metric
+    from autoencoder_hpo.config.metric import Metric
     from autoencoder_hpo.report.contents import Contents
     from autoencoder_hpo.report.grids import Grid
 

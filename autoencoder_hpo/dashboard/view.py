@@ -8,9 +8,9 @@ from optuna.storages import RDBStorage, _CachedStorage
 from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, TrialState
 
+from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.dashboard.lookup import StudyAttrs
 from autoencoder_hpo.ledger import BUDGET, DATA, halt_of
-from autoencoder_hpo.metric import Metric
 
 COLUMNS = (
     *dict.fromkeys(metric.shown.value for metric in Metric),

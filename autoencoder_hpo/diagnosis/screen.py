@@ -9,9 +9,9 @@ from rich.padding import Padding
 from rich.style import Style
 from rich.text import Text
 
+from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.diagnosis.audit import Regret
 from autoencoder_hpo.diagnosis.findings import Finding, Sure
-from autoencoder_hpo.metric import Metric
 from autoencoder_hpo.settings import packaged
 
 STYLES: dict[Sure, str] = {"certain": "bold red", "likely": "bold yellow", "possible": "bold cyan"}

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from autoencoder_hpo.bundle import BundleConfig, write_bundle
+from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.data.splits import SearchData
 from autoencoder_hpo.finalize.card import model_card
 from autoencoder_hpo.finalize.images import HeldOutImages
@@ -13,7 +14,6 @@ from autoencoder_hpo.finalize.plan import Plan
 from autoencoder_hpo.finalize.results import Finalized
 from autoencoder_hpo.finalize.retraining import Job, Retrained
 from autoencoder_hpo.finalize.testing import restore_with
-from autoencoder_hpo.metric import Metric
 from autoencoder_hpo.models import Denoiser, build_model
 from autoencoder_hpo.pictures import png, restoration
 from autoencoder_hpo.probes import choose_probes, crop

@@ -16,9 +16,9 @@ from safetensors.torch import save
 from torch import Tensor
 
 from autoencoder_hpo.config import Task, TrialConfig
+from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.errors import CheckpointError, DiskError
 from autoencoder_hpo.files import write_atomically
-from autoencoder_hpo.metric import Metric
 from autoencoder_hpo.training.checkpoint import load_checkpoint, save_checkpoint
 from autoencoder_hpo.training.loop import Cancelled, EpochResult, Training, stalled
 from autoencoder_hpo.training.metrics import per_image

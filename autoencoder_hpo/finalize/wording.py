@@ -1,8 +1,8 @@
 """What a finalize found, in words."""
 
 from autoencoder_hpo.comparison import Estimate
+from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.finalize.results import Contest, Examined, Row, Winner
-from autoencoder_hpo.metric import Metric
 
 
 def interval(estimate: Estimate) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from autoencoder_hpo.metric import Metric
+from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.report.contents import Contents
 from autoencoder_hpo.report.drawing import COLORS, Figure, Key, Plot, Sign, axes, line
 from autoencoder_hpo.report.parameters import height

@@ -8,10 +8,10 @@ from typing import Any
 from optuna.trial import FrozenTrial
 
 from autoencoder_hpo.artifacts import ArtifactStore
+from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.diagnosis.findings import AUDIT, Facts, Finding
 from autoencoder_hpo.diagnosis.study import diagnose
 from autoencoder_hpo.ledger import OpenStudy, best_first
-from autoencoder_hpo.metric import Metric
 from autoencoder_hpo.report.gallery import Gallery, read_gallery
 from autoencoder_hpo.report.grids import Grid, grid_of
 from autoencoder_hpo.report.pruning import Saved, saved

@@ -6,7 +6,7 @@ from typing import Any
 from optuna.trial import FrozenTrial
 
 from autoencoder_hpo import plots
-from autoencoder_hpo.metric import Metric
+from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.notes import reached
 from autoencoder_hpo.report.contents import Contents
 from autoencoder_hpo.report.drawing import (

@@ -19,7 +19,7 @@ from autoencoder_hpo.artifacts import (
     trial_artifact,
 )
 from autoencoder_hpo.claims import CONFIG
-from autoencoder_hpo.metric import Metric
+from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.pictures import png
 from autoencoder_hpo.probes import CROP
 from autoencoder_hpo.screens import db, score

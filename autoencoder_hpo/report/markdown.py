@@ -1,6 +1,6 @@
 """The report as Markdown, for a README or a pull request."""
 
-from autoencoder_hpo.metric import Metric
+from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.notes import one_line, table
 from autoencoder_hpo.report.comparing import Comparison
 from autoencoder_hpo.report.contents import Contents

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from autoencoder_hpo.metric import Metric
+from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.report.contents import Contents
 from autoencoder_hpo.report.wording import clipped, short_names, tried, value
 from autoencoder_hpo.screens import SCORES

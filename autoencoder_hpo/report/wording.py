@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from autoencoder_hpo.claims import REASON
-from autoencoder_hpo.metric import Metric
+from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.report.contents import Contents
 from autoencoder_hpo.screens import BELOW_AFFINE, ahead, count_line, duration, score
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, PositiveInt, WithJsonSchema
 
 from autoencoder_hpo.config import Strict, Task
-from autoencoder_hpo.metric import Metric
+from autoencoder_hpo.config.metric import Metric
 
 # ---- samplers: how the next trial is chosen --------------------------------------------
 

@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from autoencoder_hpo.config import Task, TrialConfig
-from autoencoder_hpo.metric import Metric
+from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.seeds import seed_for
 from autoencoder_hpo.training.loop import EpochResult, Training, best_of
 from autoencoder_hpo.training.metrics import Scores, mean_scores

@@ -10,7 +10,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from autoencoder_hpo.config import Task, TrialConfig
-from autoencoder_hpo.metric import Metric
+from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.models import build_model, count_parameters
 from autoencoder_hpo.seeds import seed_for
 from autoencoder_hpo.training.metrics import (

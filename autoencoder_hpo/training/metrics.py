@@ -14,7 +14,7 @@ from typing import assert_never
 import torch
 from torch import Tensor
 
-from autoencoder_hpo.metric import Metric
+from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.training.prepared import Prepared
 
 BEST_PSNR = 100.0  # dB; an image restored without any error would be infinite

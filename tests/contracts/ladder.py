@@ -16,7 +16,7 @@ from sklearn.datasets import load_digits
 from support import merged, study_file
 from torch import Tensor
 
-from autoencoder_hpo.metric import Metric
+from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.study import StudyFile
 from autoencoder_hpo.training.metrics import score
 

@@ -26,13 +26,13 @@ from optuna.trial import FrozenTrial, TrialState
 
 from autoencoder_hpo.artifacts import CROPS, Directory, trial_artifact
 from autoencoder_hpo.claims import at_a_standstill
+from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.diagnosis.audit import promising, regret
 from autoencoder_hpo.diagnosis.findings import Audited, Facts
 from autoencoder_hpo.diagnosis.levels import complete, curve, level
 from autoencoder_hpo.diagnosis.pruning import of_pruning
 from autoencoder_hpo.finalize.plan import Request, make_plan
 from autoencoder_hpo.ledger import OpenStudy, best_first, best_of, create_study
-from autoencoder_hpo.metric import Metric
 from autoencoder_hpo.pictures import png, strip
 from autoencoder_hpo.plots import history
 from autoencoder_hpo.probes import Probes

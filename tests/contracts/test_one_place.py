@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from autoencoder_hpo.metric import Metric
+from autoencoder_hpo.config.metric import Metric
 
 PACKAGE = Path(__file__).parents[2] / "autoencoder_hpo"
-HOME = "metric.py"
+HOME = "config/metric.py"
 NAMES = {metric.value for metric in Metric} | {metric.name for metric in Metric}
 DIRECTIONS = {"minimize", "maximize", "MINIMIZE", "MAXIMIZE"}
 

@@ -9,11 +9,11 @@ import torch
 from support import after, merged, study_file
 
 from autoencoder_hpo.config import Task, TrialConfig
+from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.data.splits import load_search_data
 from autoencoder_hpo.errors import DiskError
 from autoencoder_hpo.finalize import retraining
 from autoencoder_hpo.finalize.retraining import How, Job, read_result, result_path, retrain
-from autoencoder_hpo.metric import Metric
 from autoencoder_hpo.training.loop import Cancelled, EpochResult
 from autoencoder_hpo.training.prepared import Prepared, prepare
 

@@ -7,7 +7,7 @@ from optuna.trial import FrozenTrial, TrialState
 from report.examples import trial
 from support import study_file
 
-from autoencoder_hpo.metric import Metric
+from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.report.grids import Cell, Grid, grid_of
 
 WIDTHS = {"kind": "mlp", "depth": 1, "width": [8, 32], "latent": 8}

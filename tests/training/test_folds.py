@@ -11,7 +11,7 @@ import torch
 from support import after
 from training.examples import TASK, config, prepared, saved_midway, stored
 
-from autoencoder_hpo.metric import Metric
+from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.training import loop
 from autoencoder_hpo.training.folds import FoldedTraining, build_training
 from autoencoder_hpo.training.loop import Cancelled

@@ -22,8 +22,8 @@ from training.examples import (
 )
 
 from autoencoder_hpo.config import Task
+from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.data.splits import ImageSet
-from autoencoder_hpo.metric import Metric
 from autoencoder_hpo.models.layers import Dropout
 from autoencoder_hpo.training import loop
 from autoencoder_hpo.training.checkpoint import load_checkpoint, save_checkpoint

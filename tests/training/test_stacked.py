@@ -8,7 +8,7 @@ import torch
 from training.examples import MODELS, OPTIMIZERS, TASK, config, prepared
 
 from autoencoder_hpo.config import TrialConfig
-from autoencoder_hpo.metric import Metric
+from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.training.folds import FoldedTraining, build_training
 from autoencoder_hpo.training.loop import EpochResult, Training
 from autoencoder_hpo.training.precision import Precision
