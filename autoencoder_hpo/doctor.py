@@ -102,8 +102,8 @@ def _data(folder: Path) -> Finding:
 
 
 def _database(settings: Settings, storage: str | None) -> Finding:
-    from autoencoder_hpo.ledger import names
-    from autoencoder_hpo.storage import open_storage
+    from autoencoder_hpo.storage.database import open_storage
+    from autoencoder_hpo.storage.study import names
 
     opened = open_storage(storage, settings)
     known = len(names(opened))

@@ -14,9 +14,9 @@ from autoencoder_hpo.config import Corruption, TrialConfig
 from autoencoder_hpo.data.census import census
 from autoencoder_hpo.data.splits import SearchData, folds, load_search_data
 from autoencoder_hpo.errors import StudyError
-from autoencoder_hpo.ledger import OpenStudy
 from autoencoder_hpo.settings import Settings, make_directory
 from autoencoder_hpo.space import corners
+from autoencoder_hpo.storage.study import OpenStudy
 from autoencoder_hpo.study import StudyFile
 from autoencoder_hpo.training.metrics import noisy_scores
 from autoencoder_hpo.training.prepared import Prepared, prepare

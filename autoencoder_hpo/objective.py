@@ -14,7 +14,22 @@ import torch
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from autoencoder_hpo.artifacts import CHECKPOINT, PANEL, open_store, trial_directory
-from autoencoder_hpo.claims import (
+from autoencoder_hpo.config import TrialConfig
+from autoencoder_hpo.errors import (
+    AutoencoderHpoError,
+    CheckpointError,
+    StudyError,
+    UnreachableError,
+)
+from autoencoder_hpo.files import write_atomically
+from autoencoder_hpo.probes import choose_probes
+from autoencoder_hpo.provenance import cpu_name, git_state, versions
+from autoencoder_hpo.reports import Reporter
+from autoencoder_hpo.seeds import seed_for
+from autoencoder_hpo.settings import Settings
+from autoencoder_hpo.showcase import NO_PICTURES, Shown, note_failure, show_trial
+from autoencoder_hpo.space import fill
+from autoencoder_hpo.storage.leases import (
     AT_ONCE,
     CONFIG,
     REASON,
@@ -26,24 +41,9 @@ from autoencoder_hpo.claims import (
     hand_back,
     settle,
 )
-from autoencoder_hpo.config import TrialConfig
-from autoencoder_hpo.errors import (
-    AutoencoderHpoError,
-    CheckpointError,
-    StudyError,
-    UnreachableError,
-)
-from autoencoder_hpo.files import write_atomically
-from autoencoder_hpo.ledger import OpenStudy
-from autoencoder_hpo.outages import is_outage
-from autoencoder_hpo.probes import choose_probes
-from autoencoder_hpo.provenance import cpu_name, git_state, versions
-from autoencoder_hpo.reports import Reporter
-from autoencoder_hpo.search import is_rung
-from autoencoder_hpo.seeds import seed_for
-from autoencoder_hpo.settings import Settings
-from autoencoder_hpo.showcase import NO_PICTURES, Shown, note_failure, show_trial
-from autoencoder_hpo.space import fill
+from autoencoder_hpo.storage.outages import is_outage
+from autoencoder_hpo.storage.samplers import is_rung
+from autoencoder_hpo.storage.study import OpenStudy
 from autoencoder_hpo.training.checkpoint import load_checkpoint, save_checkpoint
 from autoencoder_hpo.training.devices import device_name
 from autoencoder_hpo.training.folds import FoldedTraining, build_training

@@ -10,9 +10,9 @@ import threading
 import time
 from types import TracebackType
 
-from autoencoder_hpo.claims import Standing, keep
-from autoencoder_hpo.ledger import OpenStudy
-from autoencoder_hpo.outages import is_outage
+from autoencoder_hpo.storage.leases import Standing, keep
+from autoencoder_hpo.storage.outages import is_outage
+from autoencoder_hpo.storage.study import OpenStudy
 
 log = logging.getLogger(__name__)
 

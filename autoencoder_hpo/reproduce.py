@@ -8,13 +8,13 @@ from typing import Any
 import torch
 from optuna.trial import FrozenTrial
 
-from autoencoder_hpo.claims import AT_ONCE, CONFIG, REASON, RUN
 from autoencoder_hpo.config import TrialConfig
 from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.errors import StudyError
 from autoencoder_hpo.inputs import Inputs
-from autoencoder_hpo.ledger import OpenStudy
 from autoencoder_hpo.provenance import cpu_name, git_state, versions
+from autoencoder_hpo.storage.leases import AT_ONCE, CONFIG, REASON, RUN
+from autoencoder_hpo.storage.study import OpenStudy
 from autoencoder_hpo.training.devices import device_name
 from autoencoder_hpo.training.folds import build_training
 from autoencoder_hpo.training.loop import EpochResult

@@ -32,12 +32,12 @@ from autoencoder_hpo.artifacts import (
 )
 from autoencoder_hpo.diagnosis.findings import Facts
 from autoencoder_hpo.diagnosis.study import diagnose
-from autoencoder_hpo.ledger import OpenStudy, best_first
 from autoencoder_hpo.notes import study_note, trial_note
 from autoencoder_hpo.pictures import Row, curves, gallery, pixels, png, restoration, strip, unstrip
 from autoencoder_hpo.probes import Probes
 from autoencoder_hpo.screens import db, score
-from autoencoder_hpo.status import summary, trial_record
+from autoencoder_hpo.storage.status import summary, trial_record
+from autoencoder_hpo.storage.study import OpenStudy, best_first
 
 log = logging.getLogger(__name__)
 

@@ -7,11 +7,11 @@ from typing import Any, Literal
 
 import torch
 
-from autoencoder_hpo.claims import Claimed, claim
 from autoencoder_hpo.config import Task
-from autoencoder_hpo.ledger import OpenStudy
 from autoencoder_hpo.objective import Outcome, Place, trial_steps
-from autoencoder_hpo.outages import is_outage
+from autoencoder_hpo.storage.leases import Claimed, claim
+from autoencoder_hpo.storage.outages import is_outage
+from autoencoder_hpo.storage.study import OpenStudy
 from autoencoder_hpo.study import CmaEs, GaussianProcess, Random, Tpe
 from autoencoder_hpo.training.graphed import GraphedSteps
 from autoencoder_hpo.training.loop import Training

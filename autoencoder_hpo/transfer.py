@@ -10,12 +10,12 @@ import optuna
 from optuna.distributions import distribution_to_json, json_to_distribution
 from optuna.trial import FrozenTrial, TrialState
 
-from autoencoder_hpo.claims import WORKER
 from autoencoder_hpo.errors import DiskError, StudyError
 from autoencoder_hpo.files import write_atomically
-from autoencoder_hpo.ledger import FILE, OpenStudy, names, new_optuna_study, open_study
 from autoencoder_hpo.showcase import SHOWN
-from autoencoder_hpo.storage import Storage
+from autoencoder_hpo.storage.database import Storage
+from autoencoder_hpo.storage.leases import WORKER
+from autoencoder_hpo.storage.study import FILE, OpenStudy, names, new_optuna_study, open_study
 from autoencoder_hpo.study import parse_study
 
 FORMAT = "autoencoder-hpo study"

@@ -15,12 +15,12 @@ from rich.live import Live
 
 from autoencoder_hpo.errors import UnreachableError
 from autoencoder_hpo.fleet import Fleet
-from autoencoder_hpo.ledger import OpenStudy, open_study
-from autoencoder_hpo.outages import is_outage
 from autoencoder_hpo.screens import live_screen, model_kind, trial_line
-from autoencoder_hpo.status import running, summary, trial_record
 from autoencoder_hpo.stopping import StopFlag
-from autoencoder_hpo.storage import Storage
+from autoencoder_hpo.storage.database import Storage
+from autoencoder_hpo.storage.outages import is_outage
+from autoencoder_hpo.storage.status import running, summary, trial_record
+from autoencoder_hpo.storage.study import OpenStudy, open_study
 
 POLL_S = 0.5
 

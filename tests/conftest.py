@@ -21,12 +21,12 @@ from xdist.scheduler.loadscope import LoadScopeScheduling
 from autoencoder_hpo import objective
 from autoencoder_hpo.cli import main
 from autoencoder_hpo.inputs import describe
-from autoencoder_hpo.ledger import OpenStudy, create_study
 from autoencoder_hpo.objective import Place
-from autoencoder_hpo.postgres import start_embedded
-from autoencoder_hpo.search import with_search
 from autoencoder_hpo.settings import Settings
-from autoencoder_hpo.storage import Storage, open_storage
+from autoencoder_hpo.storage.database import Storage, open_storage
+from autoencoder_hpo.storage.embedded import start_embedded
+from autoencoder_hpo.storage.samplers import with_search
+from autoencoder_hpo.storage.study import OpenStudy, create_study
 
 GRACE_S = 2.0
 

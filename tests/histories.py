@@ -17,9 +17,9 @@ from autoencoder_hpo.config import TrialConfig
 from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.diagnosis.findings import Facts, Finding
 from autoencoder_hpo.diagnosis.ranges import place
-from autoencoder_hpo.search import build_pruner, build_sampler, is_rung
 from autoencoder_hpo.space import every_hole, fill
 from autoencoder_hpo.space.holes import Choice, Hole, Listed, Scalar
+from autoencoder_hpo.storage.samplers import build_pruner, build_sampler, is_rung
 from autoencoder_hpo.study import Study, StudyFile, parse_study
 
 Params = Mapping[str, Any]

@@ -11,8 +11,6 @@ from optuna.trial import FrozenTrial, TrialState
 from support import Create, after, inputs_of
 
 from autoencoder_hpo import objective
-from autoencoder_hpo.claims import Claimed, claim, hand_back
-from autoencoder_hpo.ledger import OpenStudy
 from autoencoder_hpo.objective import (
     Abandoned,
     Complete,
@@ -23,6 +21,8 @@ from autoencoder_hpo.objective import (
     Pruned,
     run_trial,
 )
+from autoencoder_hpo.storage.leases import Claimed, claim, hand_back
+from autoencoder_hpo.storage.study import OpenStudy
 from autoencoder_hpo.training.loop import EpochResult, Training
 from autoencoder_hpo.training.steps import Steps
 from autoencoder_hpo.verdicts import Verdicts

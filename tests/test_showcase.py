@@ -17,11 +17,11 @@ from support import Create, inputs_of
 
 from autoencoder_hpo import showcase
 from autoencoder_hpo.artifacts import CROPS, Directory, open_store, trial_artifact
-from autoencoder_hpo.claims import Claimed, claim
-from autoencoder_hpo.ledger import OpenStudy
 from autoencoder_hpo.objective import Place, run_trial
 from autoencoder_hpo.probes import Probes, choose_probes
 from autoencoder_hpo.showcase import SHOWN, refresh
+from autoencoder_hpo.storage.leases import Claimed, claim
+from autoencoder_hpo.storage.study import OpenStudy
 from autoencoder_hpo.training.loop import EpochResult, Training
 from autoencoder_hpo.training.steps import Steps
 

@@ -8,11 +8,11 @@ from support import Create, inputs_of
 from typer.testing import CliRunner
 
 from autoencoder_hpo import stacks
-from autoencoder_hpo.claims import AT_ONCE, Claimed, claim
-from autoencoder_hpo.ledger import OpenStudy
 from autoencoder_hpo.objective import Complete, HandedBack, Outcome, Place, Pruned
 from autoencoder_hpo.reproduce import reproduce
 from autoencoder_hpo.stacks import Stacker, Stacking, best_size
+from autoencoder_hpo.storage.leases import AT_ONCE, Claimed, claim
+from autoencoder_hpo.storage.study import OpenStudy
 
 WIDE = {
     "trial": {
@@ -79,7 +79,7 @@ def test_a_pruned_trial_leaves_the_stack(
 ) -> None:
     opened = create(search={"trials": 3, "pruner": {"kind": "median"}}, **WIDE)
     monkeypatch.setattr(
-        "autoencoder_hpo.search.Judge.falls_behind",
+        "autoencoder_hpo.storage.samplers.Judge.falls_behind",
         lambda self, values, complete: self._number == 1,
     )
     outcomes = [outcome for _, outcome in run(opened, place, 3)]
@@ -99,7 +99,7 @@ def test_others_take_the_places_of_those_that_ended(
 ) -> None:
     opened = create(search={"trials": budget, "pruner": {"kind": "median"}}, **WIDE)
     monkeypatch.setattr(
-        "autoencoder_hpo.search.Judge.falls_behind",
+        "autoencoder_hpo.storage.samplers.Judge.falls_behind",
         lambda self, values, complete: self._number == 1,
     )
     run(opened, place, 3, fillings=2)

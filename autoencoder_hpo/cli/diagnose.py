@@ -16,7 +16,7 @@ from autoencoder_hpo.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from autoencoder_hpo.ledger import OpenStudy
+    from autoencoder_hpo.storage.study import OpenStudy
 
 
 def diagnose(
@@ -46,7 +46,7 @@ def diagnose(
     from autoencoder_hpo.diagnosis.levels import complete
     from autoencoder_hpo.diagnosis.screen import diagnosis_record, diagnosis_screen
     from autoencoder_hpo.diagnosis.study import diagnose as findings_of
-    from autoencoder_hpo.ledger import open_study
+    from autoencoder_hpo.storage.study import open_study
 
     opened = open_study(open_database(storage), name)
     if audit is not None:

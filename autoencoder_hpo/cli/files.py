@@ -27,7 +27,7 @@ def export(name: Name, path: ExportPath, storage: StorageUrl = None) -> None:
 
     Example: autoencoder-hpo export quickstart quickstart.json.gz
     """
-    from autoencoder_hpo.ledger import open_study
+    from autoencoder_hpo.storage.study import open_study
     from autoencoder_hpo.transfer import export_study
 
     number = export_study(open_study(open_database(storage), name), path)

@@ -71,8 +71,8 @@ def finalize(
     from autoencoder_hpo.finalize.plan import Request
     from autoencoder_hpo.finalize.run import finalize as run
     from autoencoder_hpo.finalize.screen import bars, finalized_screen
-    from autoencoder_hpo.ledger import open_study
     from autoencoder_hpo.settings import settings
+    from autoencoder_hpo.storage.study import open_study
 
     request = Request(
         top=top,

@@ -97,7 +97,7 @@ def main() -> None:
 def _is_outage(error: Exception) -> bool:
     if "sqlalchemy" not in sys.modules:  # nobody asked a database
         return False
-    from autoencoder_hpo.outages import is_outage
+    from autoencoder_hpo.storage.outages import is_outage
 
     return is_outage(error)
 

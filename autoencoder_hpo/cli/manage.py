@@ -20,9 +20,9 @@ def list_(as_json: AsJson = False, storage: StorageUrl = None) -> None:
 
     Example: autoencoder-hpo list --json
     """
-    from autoencoder_hpo.ledger import names, open_study
     from autoencoder_hpo.screens import studies_table
-    from autoencoder_hpo.status import summary
+    from autoencoder_hpo.storage.status import summary
+    from autoencoder_hpo.storage.study import names, open_study
 
     database = open_database(storage)
     summaries = [summary(open_study(database, name)) for name in names(database)]
@@ -41,10 +41,10 @@ def status(name: Name, as_json: AsJson = False, storage: StorageUrl = None) -> N
 
     Example: autoencoder-hpo status quickstart
     """
-    from autoencoder_hpo.claims import look_after
-    from autoencoder_hpo.ledger import open_study
     from autoencoder_hpo.screens import summary_screen
-    from autoencoder_hpo.status import summary
+    from autoencoder_hpo.storage.leases import look_after
+    from autoencoder_hpo.storage.status import summary
+    from autoencoder_hpo.storage.study import open_study
 
     opened = open_study(open_database(storage), name)
     for number in look_after(opened):
@@ -62,9 +62,9 @@ def best(name: Name, as_json: AsJson = False, storage: StorageUrl = None) -> Non
     Example: autoencoder-hpo best quickstart --json
     """
     from autoencoder_hpo.errors import StudyError
-    from autoencoder_hpo.ledger import open_study
     from autoencoder_hpo.screens import config_panel, scores_table
-    from autoencoder_hpo.status import summary
+    from autoencoder_hpo.storage.status import summary
+    from autoencoder_hpo.storage.study import open_study
 
     values = summary(open_study(open_database(storage), name))
     record = values["best"]
@@ -90,9 +90,9 @@ def show(
 
     Example: autoencoder-hpo show quickstart 3
     """
-    from autoencoder_hpo.ledger import open_study
     from autoencoder_hpo.screens import trial_screen
-    from autoencoder_hpo.status import find_trial, trial_record
+    from autoencoder_hpo.storage.status import find_trial, trial_record
+    from autoencoder_hpo.storage.study import open_study
 
     record = trial_record(find_trial(open_study(open_database(storage), name), trial))
     if as_json:
@@ -130,7 +130,7 @@ def stop(
 
 
 def _halt(name: str, kind: Literal["paused", "stopped"], reason: str, url: str | None) -> None:
-    from autoencoder_hpo.ledger import Halt, halt_study, open_study
+    from autoencoder_hpo.storage.study import Halt, halt_study, open_study
 
     halt_study(open_study(open_database(url), name), Halt(kind, reason))
 
@@ -145,8 +145,8 @@ def delete(
     Example: autoencoder-hpo delete quickstart
     """
     from autoencoder_hpo.artifacts import remove_files
-    from autoencoder_hpo.ledger import DATA, delete_study, find
     from autoencoder_hpo.settings import settings
+    from autoencoder_hpo.storage.study import DATA, delete_study, find
 
     database = open_database(storage)
     found = find(database, name)

@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:  # slow to import; commands import it when they run
     from rich.console import Console
 
-    from autoencoder_hpo.storage import Storage
+    from autoencoder_hpo.storage.database import Storage
 
 StudyPath = Annotated[
     Path,
@@ -63,7 +63,7 @@ def console() -> "Console":
 def open_database(url: str | None, *, stop: Callable[[], bool] | None = None) -> "Storage":
     """Open the database; say what SQLite cannot do."""
     from autoencoder_hpo.settings import settings
-    from autoencoder_hpo.storage import open_storage
+    from autoencoder_hpo.storage.database import open_storage
 
     storage = open_storage(url, settings(), stop=stop)
     if not storage.is_server:

@@ -64,6 +64,6 @@ def migrate(storage: StorageUrl = None) -> None:
     Example: autoencoder-hpo migrate --storage postgresql+psycopg2://ada@db/studies
     """
     from autoencoder_hpo.settings import settings
-    from autoencoder_hpo.storage import migrate_storage
+    from autoencoder_hpo.storage.database import migrate_storage
 
     typer.echo(migrate_storage(storage, settings()))

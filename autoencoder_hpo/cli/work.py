@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from autoencoder_hpo.fleet import Fleet, Slot
-    from autoencoder_hpo.ledger import OpenStudy
     from autoencoder_hpo.stacks import Stacking
     from autoencoder_hpo.stopping import StopFlag
-    from autoencoder_hpo.storage import Storage
+    from autoencoder_hpo.storage.database import Storage
+    from autoencoder_hpo.storage.study import OpenStudy
     from autoencoder_hpo.study import StudyFile
 
 
@@ -85,7 +85,7 @@ def resume(
 
     Example: autoencoder-hpo resume quickstart --trials 40
     """
-    from autoencoder_hpo.ledger import clear_halt, open_study, set_budget
+    from autoencoder_hpo.storage.study import clear_halt, open_study, set_budget
     from autoencoder_hpo.study import parse_duration
 
     _pass_on(stack)
@@ -210,11 +210,11 @@ def reproduce(
 
     from autoencoder_hpo.errors import StudyError
     from autoencoder_hpo.inputs import load_inputs
-    from autoencoder_hpo.ledger import open_study
     from autoencoder_hpo.reproduce import reproduce
     from autoencoder_hpo.screens import reproduced_screen
     from autoencoder_hpo.settings import settings
-    from autoencoder_hpo.status import find_trial
+    from autoencoder_hpo.storage.status import find_trial
+    from autoencoder_hpo.storage.study import open_study
     from autoencoder_hpo.training.devices import choose_device
 
     opened = open_study(open_database(storage), name)
@@ -250,7 +250,7 @@ def _pass_on(stack: str) -> "Stacking":
 
 
 def _create_or_agree(database: "Storage", file: "StudyFile", device: str | None) -> "OpenStudy":
-    from autoencoder_hpo.ledger import agree_with, names, open_study
+    from autoencoder_hpo.storage.study import agree_with, names, open_study
     from autoencoder_hpo.study import differences
 
     if file.study.name not in names(database):
@@ -265,8 +265,8 @@ def _create_or_agree(database: "Storage", file: "StudyFile", device: str | None)
 
 def _create(database: "Storage", file: "StudyFile", device: str | None) -> "OpenStudy":
     from autoencoder_hpo.inputs import check_models, describe, load_inputs
-    from autoencoder_hpo.ledger import create_study, refuse_taken
     from autoencoder_hpo.settings import settings
+    from autoencoder_hpo.storage.study import create_study, refuse_taken
     from autoencoder_hpo.training.devices import choose_device
 
     refuse_taken(database, file)  # before the images are read, which may take a while
@@ -310,7 +310,7 @@ def _work_here(opened: "OpenStudy", fleet: "Fleet") -> None:
 def _say_result(opened: "OpenStudy") -> None:
     from autoencoder_hpo.errors import StudyError
     from autoencoder_hpo.screens import summary_screen
-    from autoencoder_hpo.status import summary
+    from autoencoder_hpo.storage.status import summary
 
     values = summary(opened)
     screen = console()

@@ -15,14 +15,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.wrappers import Request, Response
 
 from autoencoder_hpo.artifacts import ArtifactStore, open_store
-from autoencoder_hpo.claims import look_after_all
 from autoencoder_hpo.dashboard.access import Passwords, Sessions
 from autoencoder_hpo.dashboard.gate import LOOPBACK, Gate
 from autoencoder_hpo.dashboard.studies import Steward
 from autoencoder_hpo.dashboard.view import View
-from autoencoder_hpo.outages import is_outage
 from autoencoder_hpo.settings import Settings
-from autoencoder_hpo.storage import Storage
+from autoencoder_hpo.storage.database import Storage
+from autoencoder_hpo.storage.leases import look_after_all
+from autoencoder_hpo.storage.outages import is_outage
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

@@ -19,7 +19,7 @@ from werkzeug.wrappers import Request, Response
 
 from autoencoder_hpo.dashboard.access import SESSION_S, Passwords, Role, Sessions
 from autoencoder_hpo.dashboard.pages import login_page, said
-from autoencoder_hpo.outages import is_outage
+from autoencoder_hpo.storage.outages import is_outage
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

@@ -10,12 +10,12 @@ from optuna.trial import TrialState
 from werkzeug.wrappers import Request, Response
 
 from autoencoder_hpo.artifacts import remove_files
-from autoencoder_hpo.claims import reap
 from autoencoder_hpo.dashboard.pages import said
 from autoencoder_hpo.errors import StudyError
-from autoencoder_hpo.ledger import DATA, FILE, rename_study, study_lock
 from autoencoder_hpo.settings import Settings
-from autoencoder_hpo.storage import Storage
+from autoencoder_hpo.storage.database import Storage
+from autoencoder_hpo.storage.leases import reap
+from autoencoder_hpo.storage.study import DATA, FILE, rename_study, study_lock
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

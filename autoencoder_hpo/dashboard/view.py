@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.dashboard.lookup import StudyAttrs
-from autoencoder_hpo.ledger import BUDGET, DATA, halt_of
+from autoencoder_hpo.storage.study import BUDGET, DATA, halt_of
 
 COLUMNS = (
     *dict.fromkeys(metric.shown.value for metric in Metric),

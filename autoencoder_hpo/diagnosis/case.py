@@ -7,11 +7,11 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
-from autoencoder_hpo.claims import CONFIG, REASON
 from autoencoder_hpo.config import Task, TrialConfig
 from autoencoder_hpo.diagnosis.curves import Curve
 from autoencoder_hpo.diagnosis.findings import Facts, Finding, Sure
 from autoencoder_hpo.screens import mse
+from autoencoder_hpo.storage.leases import CONFIG, REASON
 from autoencoder_hpo.study import Grid
 
 PCA_SLACK = 2.0

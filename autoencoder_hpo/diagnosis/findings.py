@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 from optuna.trial import FrozenTrial
 
-from autoencoder_hpo.ledger import OpenStudy
-from autoencoder_hpo.status import OVER, summary
+from autoencoder_hpo.storage.status import OVER, summary
+from autoencoder_hpo.storage.study import OpenStudy
 from autoencoder_hpo.study import Study
 
 Sure = Literal["certain", "likely", "possible"]

@@ -6,12 +6,12 @@ from functools import partial
 import torch
 from optuna.trial import FrozenTrial
 
-from autoencoder_hpo.claims import CONFIG, RUN
 from autoencoder_hpo.config import TrialConfig
 from autoencoder_hpo.diagnosis.audit import keep_audited
 from autoencoder_hpo.diagnosis.findings import Audited
 from autoencoder_hpo.inputs import Inputs
-from autoencoder_hpo.ledger import OpenStudy
+from autoencoder_hpo.storage.leases import CONFIG, RUN
+from autoencoder_hpo.storage.study import OpenStudy
 from autoencoder_hpo.training.folds import build_training
 from autoencoder_hpo.training.loop import EpochResult, stalled
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from optuna.trial import FrozenTrial, TrialState
 
 from autoencoder_hpo.diagnosis.findings import Facts
-from autoencoder_hpo.ledger import best_first
+from autoencoder_hpo.storage.study import best_first
 
 NEAR = 4
 """Steps of the metric: trials this close are as good as each other, and may only be luckier."""

@@ -6,8 +6,8 @@ from autoencoder_hpo.diagnosis.findings import Facts, Finding
 from autoencoder_hpo.diagnosis.levels import complete, level, near, ranked
 from autoencoder_hpo.diagnosis.pruning import of_pruning
 from autoencoder_hpo.diagnosis.ranges import of_ranges
-from autoencoder_hpo.progress import without_progress
 from autoencoder_hpo.space import most_at_once
+from autoencoder_hpo.storage.plateau import without_progress
 from autoencoder_hpo.study import Grid
 
 STANDSTILL, STANDSTILL_SHARE = 30, 2 / 3

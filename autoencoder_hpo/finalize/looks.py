@@ -12,7 +12,7 @@ from dataclasses import asdict
 
 from autoencoder_hpo.errors import StudyError
 from autoencoder_hpo.finalize.results import Look
-from autoencoder_hpo.ledger import OpenStudy
+from autoencoder_hpo.storage.study import OpenStudy
 
 LOOKS = "looks"
 

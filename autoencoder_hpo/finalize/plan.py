@@ -22,10 +22,10 @@ from autoencoder_hpo.finalize.looks import looks_of, second_look
 from autoencoder_hpo.finalize.pending import read_pending
 from autoencoder_hpo.finalize.retraining import How, Job
 from autoencoder_hpo.fleet import slots, usable_cores
-from autoencoder_hpo.ledger import OpenStudy, best_first, count
 from autoencoder_hpo.seeds import seed_for
 from autoencoder_hpo.settings import Settings, make_directory
-from autoencoder_hpo.status import OVER, summary
+from autoencoder_hpo.storage.status import OVER, summary
+from autoencoder_hpo.storage.study import OpenStudy, best_first, count
 from autoencoder_hpo.training.precision import choose_precision
 
 SLOW_IMAGES = 200

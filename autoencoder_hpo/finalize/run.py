@@ -28,8 +28,8 @@ from autoencoder_hpo.finalize.retraining import Job, Retrained, read_result, res
 from autoencoder_hpo.finalize.testing import look, restore_with
 from autoencoder_hpo.finalize.wording import verdict, warnings
 from autoencoder_hpo.inputs import Inputs, refuse_other_data
-from autoencoder_hpo.ledger import OpenStudy
 from autoencoder_hpo.settings import Settings
+from autoencoder_hpo.storage.study import OpenStudy
 from autoencoder_hpo.training.prepared import prepare
 
 

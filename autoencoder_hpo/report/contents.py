@@ -11,11 +11,11 @@ from autoencoder_hpo.artifacts import ArtifactStore
 from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.diagnosis.findings import AUDIT, Facts, Finding
 from autoencoder_hpo.diagnosis.study import diagnose
-from autoencoder_hpo.ledger import OpenStudy, best_first
 from autoencoder_hpo.report.gallery import Gallery, read_gallery
 from autoencoder_hpo.report.grids import Grid, grid_of
 from autoencoder_hpo.report.pruning import Saved, saved
-from autoencoder_hpo.status import summary, trial_record
+from autoencoder_hpo.storage.status import summary, trial_record
+from autoencoder_hpo.storage.study import OpenStudy, best_first
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,11 +18,11 @@ from autoencoder_hpo.artifacts import (
     crops_artifact,
     trial_artifact,
 )
-from autoencoder_hpo.claims import CONFIG
 from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.pictures import png
 from autoencoder_hpo.probes import CROP
 from autoencoder_hpo.screens import db, score
+from autoencoder_hpo.storage.leases import CONFIG
 
 TRIALS = 6
 """Trials in the gallery: with 128×128 crops in color they are about a megabyte."""

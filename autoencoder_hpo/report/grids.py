@@ -7,9 +7,9 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState
 
 from autoencoder_hpo.config.metric import Metric
-from autoencoder_hpo.ledger import best_of
 from autoencoder_hpo.space import cells, parameters
 from autoencoder_hpo.space.holes import Scalar
+from autoencoder_hpo.storage.study import best_of
 from autoencoder_hpo.study import Grid as GridSampler
 from autoencoder_hpo.study import Study
 

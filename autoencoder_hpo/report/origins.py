@@ -7,8 +7,8 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
-from autoencoder_hpo.claims import RUN
 from autoencoder_hpo.report.contents import Contents
+from autoencoder_hpo.storage.leases import RUN
 
 
 @dataclass(frozen=True, slots=True)

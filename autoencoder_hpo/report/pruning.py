@@ -6,7 +6,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
-from autoencoder_hpo.claims import CONFIG
+from autoencoder_hpo.storage.leases import CONFIG
 from autoencoder_hpo.study import Study
 
 

@@ -6,7 +6,7 @@ from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.report.contents import Contents
 from autoencoder_hpo.report.wording import clipped, short_names, tried, value
 from autoencoder_hpo.screens import SCORES
-from autoencoder_hpo.status import best_record
+from autoencoder_hpo.storage.status import best_record
 
 BEST = 10
 """Trials in the table of the best."""

@@ -6,9 +6,9 @@ from datetime import datetime
 
 from optuna.trial import FrozenTrial, TrialState
 
-from autoencoder_hpo.claims import WORKER
 from autoencoder_hpo.report.contents import Contents
 from autoencoder_hpo.report.drawing import FIELD, STATES, Figure, Key, Plot, axes
+from autoencoder_hpo.storage.leases import WORKER
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from autoencoder_hpo.claims import REASON
 from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.report.contents import Contents
 from autoencoder_hpo.screens import BELOW_AFFINE, ahead, count_line, duration, score
+from autoencoder_hpo.storage.leases import REASON
 
 LONGEST = 300
 """Characters of an error that a table shows."""

@@ -25,9 +25,9 @@ from werkzeug.test import Client
 
 from autoencoder_hpo.dashboard.access import Passwords
 from autoencoder_hpo.dashboard.app import make_app
-from autoencoder_hpo.postgres import start_embedded
 from autoencoder_hpo.settings import Settings
-from autoencoder_hpo.storage import Storage, open_storage
+from autoencoder_hpo.storage.database import Storage, open_storage
+from autoencoder_hpo.storage.embedded import start_embedded
 
 CACHED_S = 10.5
 PATH = "/api/studies/1"

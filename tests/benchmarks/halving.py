@@ -24,7 +24,7 @@ import yaml
 from results import Results, parser, spread
 from search import curve, study
 
-from autoencoder_hpo.postgres import start_embedded
+from autoencoder_hpo.storage.embedded import start_embedded
 
 PRUNERS = ("none", "median", "successive_halving", "hyperband")
 IMAGES = {"dataset": "fashion_mnist", "train": 1500, "validation": 500}

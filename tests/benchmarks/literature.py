@@ -26,11 +26,11 @@ from results import Row, fill_in, spread, table
 
 from autoencoder_hpo.baselines.pca import residuals
 from autoencoder_hpo.inputs import load_inputs
-from autoencoder_hpo.ledger import open_study
-from autoencoder_hpo.postgres import start_embedded
 from autoencoder_hpo.provenance import cpu_name, git_state, versions
 from autoencoder_hpo.settings import Settings
-from autoencoder_hpo.storage import open_storage
+from autoencoder_hpo.storage.database import open_storage
+from autoencoder_hpo.storage.embedded import start_embedded
+from autoencoder_hpo.storage.study import open_study
 from autoencoder_hpo.study import load_study
 
 ROOT = Path(__file__).parent.parent.parent

@@ -26,15 +26,15 @@ import sqlalchemy
 from optuna.trial import TrialState
 from support import study_file
 
-from autoencoder_hpo.claims import CONFIG, RUN, Claimed, Nothing, begin, claim, settle
-from autoencoder_hpo.ledger import create_study, open_study
-from autoencoder_hpo.postgres import start_embedded
 from autoencoder_hpo.reports import Reporter
-from autoencoder_hpo.search import Judge, is_rung, with_search
 from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.space import fill
 from autoencoder_hpo.stopping import StopFlag
-from autoencoder_hpo.storage import Storage, open_storage
+from autoencoder_hpo.storage.database import Storage, open_storage
+from autoencoder_hpo.storage.embedded import start_embedded
+from autoencoder_hpo.storage.leases import CONFIG, RUN, Claimed, Nothing, begin, claim, settle
+from autoencoder_hpo.storage.samplers import Judge, is_rung, with_search
+from autoencoder_hpo.storage.study import create_study, open_study
 from autoencoder_hpo.worker import Pauses
 
 EPOCHS = 10

@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import yaml
 from results import Row, fill_in, spread, table
 
-from autoencoder_hpo.postgres import start_embedded
+from autoencoder_hpo.storage.embedded import start_embedded
 
 ROOT = Path(__file__).parent.parent.parent
 PAGE, FIGURES = ROOT / "docs/results.md", ROOT / "docs/results/remedies.json"

@@ -21,14 +21,14 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 import torch
 from support import config_of, inputs_of, study_file
 
-from autoencoder_hpo.claims import Claimed, claim
 from autoencoder_hpo.inputs import describe
-from autoencoder_hpo.ledger import create_study
-from autoencoder_hpo.postgres import start_embedded
 from autoencoder_hpo.reports import Reporter
-from autoencoder_hpo.search import Judge, is_rung, with_search
 from autoencoder_hpo.settings import Settings
-from autoencoder_hpo.storage import open_storage
+from autoencoder_hpo.storage.database import open_storage
+from autoencoder_hpo.storage.embedded import start_embedded
+from autoencoder_hpo.storage.leases import Claimed, claim
+from autoencoder_hpo.storage.samplers import Judge, is_rung, with_search
+from autoencoder_hpo.storage.study import create_study
 from autoencoder_hpo.training.folds import build_training
 
 STUDY: dict[str, Any] = {

@@ -27,7 +27,7 @@ from optuna.trial import TrialState
 from plain import TRAIN, VALIDATION, fashion_mnist, task_of_plain
 from results import Results, parser, spread
 
-from autoencoder_hpo.postgres import start_embedded
+from autoencoder_hpo.storage.embedded import start_embedded
 
 HERE = Path(__file__).parent
 

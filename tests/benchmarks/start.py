@@ -20,10 +20,10 @@ from results import Results, parser, spread
 from support import study_file
 
 from autoencoder_hpo.inputs import describe, load_inputs
-from autoencoder_hpo.ledger import create_study
-from autoencoder_hpo.postgres import start_embedded
 from autoencoder_hpo.settings import Settings
-from autoencoder_hpo.storage import open_storage
+from autoencoder_hpo.storage.database import open_storage
+from autoencoder_hpo.storage.embedded import start_embedded
+from autoencoder_hpo.storage.study import create_study
 from autoencoder_hpo.training.devices import choose_device
 
 STUDY = {

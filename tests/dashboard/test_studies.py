@@ -4,10 +4,10 @@ from dashboard.conftest import ADMIN, VIEWER, Browser
 from support import Create
 
 from autoencoder_hpo.artifacts import study_directory
-from autoencoder_hpo.claims import Claimed, claim, standing
-from autoencoder_hpo.ledger import OpenStudy, names, open_study
 from autoencoder_hpo.objective import Place
-from autoencoder_hpo.storage import Storage
+from autoencoder_hpo.storage.database import Storage
+from autoencoder_hpo.storage.leases import Claimed, claim, standing
+from autoencoder_hpo.storage.study import OpenStudy, names, open_study
 
 
 def test_a_study_with_a_running_worker_stays(

@@ -14,10 +14,10 @@ from autoencoder_hpo.diagnosis.audit import Regret
 from autoencoder_hpo.diagnosis.findings import Facts, Finding
 from autoencoder_hpo.diagnosis.screen import audit_line, diagnosis_screen
 from autoencoder_hpo.diagnosis.study import diagnose
-from autoencoder_hpo.ledger import OpenStudy, set_budget
 from autoencoder_hpo.objective import Place
 from autoencoder_hpo.probes import choose_probes
 from autoencoder_hpo.showcase import refresh
+from autoencoder_hpo.storage.study import OpenStudy, set_budget
 
 Call = Callable[..., Ended]
 HARMFUL: dict[str, Any] = {

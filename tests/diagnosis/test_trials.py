@@ -23,10 +23,10 @@ from diagnosis.made_up import (
 from optuna.trial import FrozenTrial, TrialState
 from support import Create, inputs_of, merged
 
-from autoencoder_hpo.claims import Claimed, claim
 from autoencoder_hpo.diagnosis.findings import Facts, Finding
 from autoencoder_hpo.diagnosis.trials import of_trial
 from autoencoder_hpo.objective import Place, run_trial
+from autoencoder_hpo.storage.leases import Claimed, claim
 from autoencoder_hpo.study import parse_study
 
 SETTLED = history(falling(0.06, 0.0105))

@@ -32,11 +32,11 @@ from rich.console import Console
 from rich.progress import Progress
 from support import study_text, tracebacks
 
-from autoencoder_hpo.claims import LOSSES, REASON
-from autoencoder_hpo.ledger import OpenStudy, create_study, set_budget
-from autoencoder_hpo.outages import is_outage
 from autoencoder_hpo.settings import Settings
-from autoencoder_hpo.storage import open_storage
+from autoencoder_hpo.storage.database import open_storage
+from autoencoder_hpo.storage.leases import LOSSES, REASON
+from autoencoder_hpo.storage.outages import is_outage
+from autoencoder_hpo.storage.study import OpenStudy, create_study, set_budget
 from autoencoder_hpo.study import parse_study
 
 GRACE_S = 5.0

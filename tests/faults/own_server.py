@@ -9,7 +9,7 @@ from pathlib import Path
 
 import sqlalchemy
 
-from autoencoder_hpo.postgres import start_embedded
+from autoencoder_hpo.storage.embedded import start_embedded
 
 
 class Server:

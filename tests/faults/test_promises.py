@@ -18,9 +18,9 @@ from optuna.trial import FrozenTrial, TrialState
 from own_server import Server
 from support import Cli, merged, until
 
-from autoencoder_hpo.ledger import open_study
 from autoencoder_hpo.settings import Settings
-from autoencoder_hpo.storage import open_storage
+from autoencoder_hpo.storage.database import open_storage
+from autoencoder_hpo.storage.study import open_study
 
 MakeCli = Callable[..., Cli]
 DROPPY: dict[str, Any] = {  # seconds a trial, with everything that is random in a training

@@ -6,7 +6,7 @@ from support import Create
 from autoencoder_hpo.errors import StudyError
 from autoencoder_hpo.finalize.looks import look_line, looks_of, record_look
 from autoencoder_hpo.finalize.results import Look
-from autoencoder_hpo.ledger import OpenStudy, open_study
+from autoencoder_hpo.storage.study import OpenStudy, open_study
 
 
 def record(opened: OpenStudy, id: str, *, again: bool = False) -> tuple[Look, ...]:

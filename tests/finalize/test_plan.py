@@ -28,7 +28,7 @@ def test_an_unfinished_study_unless_now(finish: Finish, place: Place) -> None:
 
 
 def test_a_study_whose_trials_run(finish: Finish, place: Place) -> None:
-    from autoencoder_hpo.claims import claim
+    from autoencoder_hpo.storage.leases import claim
 
     opened = finish(trials=1, **quick(2))
     claim(opened, "elsewhere:1")
@@ -40,8 +40,8 @@ def test_a_study_whose_time_is_over_has_all_the_trials_that_it_will_have(
     finish: Finish, place: Place
 ) -> None:
     """Its last trials were handed back when the time was over; nobody takes them again."""
-    from autoencoder_hpo.claims import Claimed, claim, hand_back
-    from autoencoder_hpo.ledger import DEADLINE
+    from autoencoder_hpo.storage.leases import Claimed, claim, hand_back
+    from autoencoder_hpo.storage.study import DEADLINE
 
     opened = finish(trials=1, **quick(3))
     claimed = claim(opened, "here:1")

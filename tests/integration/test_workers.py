@@ -16,8 +16,8 @@ import pytest
 from optuna.trial import TrialState
 from support import Cli, tracebacks, until
 
-from autoencoder_hpo.ledger import OpenStudy, open_study
-from autoencoder_hpo.storage import Storage
+from autoencoder_hpo.storage.database import Storage
+from autoencoder_hpo.storage.study import OpenStudy, open_study
 
 QUICK = {"task": {"epochs": 1}}
 ARRAY = {"data": {"dataset": "array", "path": "a.npy", "train": 30, "validation": 10}}

@@ -9,15 +9,15 @@ import torch
 from support import inputs_of, study_file
 
 from autoencoder_hpo.artifacts import open_store
-from autoencoder_hpo.claims import Claimed, claim
 from autoencoder_hpo.inputs import describe
-from autoencoder_hpo.ledger import OpenStudy, create_study
 from autoencoder_hpo.objective import Place, run_trial
 from autoencoder_hpo.probes import choose_probes
-from autoencoder_hpo.search import with_search
 from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.showcase import refresh
-from autoencoder_hpo.storage import open_storage
+from autoencoder_hpo.storage.database import open_storage
+from autoencoder_hpo.storage.leases import Claimed, claim
+from autoencoder_hpo.storage.samplers import with_search
+from autoencoder_hpo.storage.study import OpenStudy, create_study
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,10 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from support import study_file
 
 from autoencoder_hpo.diagnosis.findings import Facts, Finding
-from autoencoder_hpo.ledger import best_of, count
 from autoencoder_hpo.report.contents import Contents
 from autoencoder_hpo.report.gallery import Gallery
-from autoencoder_hpo.status import best_record
+from autoencoder_hpo.storage.status import best_record
+from autoencoder_hpo.storage.study import best_of, count
 
 NOISY = {"mse": 0.025, "psnr": 16.0, "ssim": 0.8}
 AFFINE = {"mse": 0.012, "psnr": 19.0, "ssim": 0.9}

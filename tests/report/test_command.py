@@ -18,11 +18,11 @@ from support import Ended, study_file
 from autoencoder_hpo.artifacts import CROPS, NOISY, crops_artifact, open_store, trial_artifact
 from autoencoder_hpo.cli import main
 from autoencoder_hpo.errors import DiskError
-from autoencoder_hpo.ledger import OpenStudy, create_study
 from autoencoder_hpo.report import target
 from autoencoder_hpo.report.contents import gather
 from autoencoder_hpo.report.formats import render
 from autoencoder_hpo.settings import Settings
+from autoencoder_hpo.storage.study import OpenStudy, create_study
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 Call = Callable[..., Ended]

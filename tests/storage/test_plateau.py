@@ -3,11 +3,11 @@
 import pytest
 from support import Create, study_file, trial_of
 
-from autoencoder_hpo.claims import Claimed, Nothing, claim, has_work
 from autoencoder_hpo.errors import StudyError
-from autoencoder_hpo.ledger import OpenStudy, clear_halt
-from autoencoder_hpo.progress import without_progress
-from autoencoder_hpo.status import summary
+from autoencoder_hpo.storage.leases import Claimed, Nothing, claim, has_work
+from autoencoder_hpo.storage.plateau import without_progress
+from autoencoder_hpo.storage.status import summary
+from autoencoder_hpo.storage.study import OpenStudy, clear_halt
 
 SCORES = ("val_mse", "val_psnr", "val_ssim", "noisy_mse", "noisy_psnr", "psnr_gain")
 ENDED = {

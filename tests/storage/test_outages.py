@@ -14,9 +14,9 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from autoencoder_hpo import outages
 from autoencoder_hpo.errors import UnreachableError
-from autoencoder_hpo.outages import Outages, is_outage, wait_for_server, wait_out
+from autoencoder_hpo.storage import outages
+from autoencoder_hpo.storage.outages import Outages, is_outage, wait_for_server, wait_out
 
 GONE = OperationalError("select 1", {}, Exception("server closed the connection unexpectedly"))
 

@@ -15,7 +15,9 @@ from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.orm import scoped_session, sessionmaker
 
-from autoencoder_hpo.connections import (
+from autoencoder_hpo.errors import StorageError
+from autoencoder_hpo.settings import Settings
+from autoencoder_hpo.storage.connections import (
     budgeted,
     engine_args,
     has_locked,
@@ -23,10 +25,8 @@ from autoencoder_hpo.connections import (
     is_server,
     stand_still,
 )
-from autoencoder_hpo.errors import StorageError
-from autoencoder_hpo.outages import Outages, wait_for_server, wait_out
-from autoencoder_hpo.postgres import start_embedded
-from autoencoder_hpo.settings import Settings
+from autoencoder_hpo.storage.embedded import start_embedded
+from autoencoder_hpo.storage.outages import Outages, wait_for_server, wait_out
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)  # we print our own lines
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)

@@ -5,10 +5,10 @@ from typing import Any, Literal
 
 from optuna.trial import FrozenTrial, TrialState
 
-from autoencoder_hpo.claims import REASON, WORKER, at_a_standstill, seconds_left
 from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.errors import StudyError
-from autoencoder_hpo.ledger import (
+from autoencoder_hpo.storage.leases import REASON, WORKER, at_a_standstill, seconds_left
+from autoencoder_hpo.storage.study import (
     BUDGET,
     Budget,
     Counts,

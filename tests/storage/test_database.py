@@ -14,19 +14,19 @@ import pytest
 import sqlalchemy
 from support import until
 
-from autoencoder_hpo import connections
 from autoencoder_hpo.errors import StorageError
-from autoencoder_hpo.outages import is_outage
-from autoencoder_hpo.postgres import start_embedded
 from autoencoder_hpo.settings import Settings
-from autoencoder_hpo.storage import Storage, open_storage
+from autoencoder_hpo.storage import connections
+from autoencoder_hpo.storage.database import Storage, open_storage
+from autoencoder_hpo.storage.embedded import start_embedded
+from autoencoder_hpo.storage.outages import is_outage
 
 OPEN = """
 import sys
 from pathlib import Path
-from autoencoder_hpo.postgres import start_embedded
+from autoencoder_hpo.storage.embedded import start_embedded
 from autoencoder_hpo.settings import Settings
-from autoencoder_hpo.storage import open_storage
+from autoencoder_hpo.storage.database import open_storage
 open_storage(sys.argv[1], Settings(Path("/nowhere"), None, None, None))
 """
 OTHERS = (

@@ -11,12 +11,12 @@ import pytest
 import sqlalchemy
 
 from autoencoder_hpo.errors import DiskError, StorageError
-from autoencoder_hpo.postgres import start_embedded
+from autoencoder_hpo.storage.embedded import start_embedded
 
 CLIENT = """
 import sys, time, sqlalchemy
 from pathlib import Path
-from autoencoder_hpo.postgres import start_embedded
+from autoencoder_hpo.storage.embedded import start_embedded
 url = start_embedded(Path(sys.argv[1]))
 engine = sqlalchemy.create_engine(url)
 with engine.connect() as connection:

@@ -8,10 +8,10 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.trial import TrialState
 from support import Create, study_file, trial_of
 
-from autoencoder_hpo.claims import Claimed, claim
-from autoencoder_hpo.ledger import OpenStudy
-from autoencoder_hpo.search import build_pruner, value_at
 from autoencoder_hpo.space import fill
+from autoencoder_hpo.storage.leases import Claimed, claim
+from autoencoder_hpo.storage.samplers import build_pruner, value_at
+from autoencoder_hpo.storage.study import OpenStudy
 
 CONDITIONAL = {
     "trial": {

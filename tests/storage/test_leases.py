@@ -9,8 +9,13 @@ import sqlalchemy
 from optuna.trial import FrozenTrial, TrialState
 from support import Create, until
 
-from autoencoder_hpo import claims, reports
-from autoencoder_hpo.claims import (
+from autoencoder_hpo import reports
+from autoencoder_hpo.errors import StudyError
+from autoencoder_hpo.reports import Reporter
+from autoencoder_hpo.settings import Settings
+from autoencoder_hpo.storage import leases
+from autoencoder_hpo.storage.database import open_storage
+from autoencoder_hpo.storage.leases import (
     CONFIG,
     Claimed,
     Nothing,
@@ -23,8 +28,8 @@ from autoencoder_hpo.claims import (
     settle,
     standing,
 )
-from autoencoder_hpo.errors import StudyError
-from autoencoder_hpo.ledger import (
+from autoencoder_hpo.storage.samplers import CELL, with_search
+from autoencoder_hpo.storage.study import (
     Halt,
     OpenStudy,
     clear_halt,
@@ -33,10 +38,6 @@ from autoencoder_hpo.ledger import (
     halt_study,
     open_study,
 )
-from autoencoder_hpo.reports import Reporter
-from autoencoder_hpo.search import CELL, with_search
-from autoencoder_hpo.settings import Settings
-from autoencoder_hpo.storage import open_storage
 
 GRID = {
     "search": {"sampler": {"kind": "grid"}, "trials": None},
@@ -258,7 +259,7 @@ def test_a_slow_database_rests_between_two_beats(
 
 def test_a_trial_that_always_loses_its_worker_fails_with_the_reason(create: Create) -> None:
     opened = create(search={"trials": 1})
-    for _ in range(claims.MOST_LOSSES + 1):
+    for _ in range(leases.MOST_LOSSES + 1):
         silence(opened, take(opened))
         look_after(opened)
     trial = opened.trials()[0]
@@ -268,7 +269,7 @@ def test_a_trial_that_always_loses_its_worker_fails_with_the_reason(create: Crea
 
 def test_losses_with_progress_do_not_count(create: Create) -> None:
     opened = create(search={"trials": 1})
-    for epoch in range(1, claims.MOST_LOSSES + 3):
+    for epoch in range(1, leases.MOST_LOSSES + 3):
         lost = take(opened)
         keep(opened, lost.trial_id, "a", {epoch: 1.0}, {})
         silence(opened, lost)

@@ -18,7 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.errors import StudyError
 from autoencoder_hpo.space import to_params
-from autoencoder_hpo.storage import Storage
+from autoencoder_hpo.storage.database import Storage
 from autoencoder_hpo.study import NAME, Study, StudyFile, differences, parse_study
 
 FILE = "study_file"

@@ -15,7 +15,10 @@ from typing import Any, Literal
 from optuna.trial import TrialState
 
 from autoencoder_hpo.errors import StudyError
-from autoencoder_hpo.ledger import (
+from autoencoder_hpo.storage.database import Storage
+from autoencoder_hpo.storage.plateau import without_progress
+from autoencoder_hpo.storage.samplers import CELL, GridSampler
+from autoencoder_hpo.storage.study import (
     BUDGET,
     CLEARED,
     DEADLINE,
@@ -29,9 +32,6 @@ from autoencoder_hpo.ledger import (
     study_lock,
     write_halt,
 )
-from autoencoder_hpo.progress import without_progress
-from autoencoder_hpo.search import CELL, GridSampler
-from autoencoder_hpo.storage import Storage
 
 FAILURES_IN_A_ROW = 10
 MOST_LOSSES = 3

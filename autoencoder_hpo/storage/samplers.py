@@ -22,9 +22,9 @@ from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState
 
-from autoencoder_hpo.ledger import OpenStudy
 from autoencoder_hpo.seeds import seed_for
 from autoencoder_hpo.space import cells, parameters
+from autoencoder_hpo.storage.study import OpenStudy
 from autoencoder_hpo.study import (
     CmaEs,
     GaussianProcess,

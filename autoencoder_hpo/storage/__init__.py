@@ -1,0 +1,1 @@
+"""What workers share: the database, its studies and trials, and who trains which."""
