@@ -13,7 +13,6 @@ from typing import Any, assert_never
 import torch
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from autoencoder_hpo.artifacts import CHECKPOINT, PANEL, open_store, trial_directory
 from autoencoder_hpo.config import TrialConfig
 from autoencoder_hpo.errors import (
     AutoencoderHpoError,
@@ -22,12 +21,13 @@ from autoencoder_hpo.errors import (
     UnreachableError,
 )
 from autoencoder_hpo.files import write_atomically
-from autoencoder_hpo.probes import choose_probes
 from autoencoder_hpo.provenance import cpu_name, git_state, versions
 from autoencoder_hpo.reports import Reporter
 from autoencoder_hpo.seeds import seed_for
 from autoencoder_hpo.settings import Settings
-from autoencoder_hpo.showcase import NO_PICTURES, Shown, note_failure, show_trial
+from autoencoder_hpo.showcase.preview_images import choose_probes
+from autoencoder_hpo.showcase.publish import NO_PICTURES, Shown, note_failure, show_trial
+from autoencoder_hpo.showcase.store import CHECKPOINT, PANEL, open_store, trial_directory
 from autoencoder_hpo.space import fill
 from autoencoder_hpo.storage.leases import (
     AT_ONCE,

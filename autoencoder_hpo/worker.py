@@ -10,14 +10,14 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 import torch
 from optuna.trial import FrozenTrial
 
-from autoencoder_hpo.artifacts import open_store, remove_checkpoints
 from autoencoder_hpo.errors import DataError, StudyError, UnreachableError
 from autoencoder_hpo.inputs import Inputs, load_inputs, refuse_other_data
 from autoencoder_hpo.objective import Place
-from autoencoder_hpo.probes import choose_probes
 from autoencoder_hpo.screens import trial_line
 from autoencoder_hpo.settings import Settings
-from autoencoder_hpo.showcase import refresh
+from autoencoder_hpo.showcase.preview_images import choose_probes
+from autoencoder_hpo.showcase.publish import refresh
+from autoencoder_hpo.showcase.store import open_store, remove_checkpoints
 from autoencoder_hpo.stacks import Stacker, Stacking
 from autoencoder_hpo.stopping import StopFlag
 from autoencoder_hpo.storage.database import Storage

@@ -10,31 +10,32 @@ PACKAGE = Path(__file__).parent.parent / "autoencoder_hpo"
 LAYERS = [  # a module may import from the lines above its own, and from inside its own package
     "errors stopping seeds provenance files config space",
     "settings models comparison screens",
-    "study data artifacts notes",
-    "training storage plots schema",
-    "baselines bundle dashboard denoise fleet probes reports",
-    "doctor inputs pictures verdicts watch",
-    "diagnosis finalize reproduce",
-    "report showcase",
-    "objective transfer",
+    "study data",
+    "training storage schema",
+    "baselines bundle denoise fleet reports",
+    "doctor inputs verdicts watch",
+    "diagnosis reproduce",
+    "showcase",
+    "dashboard finalize objective report transfer",
     "stacks",
     "worker",
     "cli",
 ]
 OWNERS = {  # the only places that may import a heavy library
-    "optuna": "artifacts dashboard diagnosis objective report reproduce showcase "
+    "optuna": "dashboard diagnosis objective report reproduce showcase/publish showcase/store "
     "storage/database storage/leases storage/samplers storage/status storage/study "
     "transfer watch worker",
     "optuna_dashboard": "dashboard",
     "sqlalchemy": "dashboard storage/connections storage/database storage/outages storage/study",
     "tenacity": "storage/outages",
     "torch": "baselines bundle data denoise diagnosis doctor finalize fleet inputs models "
-    "objective pictures probes reproduce showcase stacks training worker",
+    "objective reproduce showcase/pictures showcase/preview_images showcase/publish "
+    "stacks training worker",
     "torchvision": "data denoise",
     "skimage": "baselines denoise training",
     "bm3d": "baselines",
     "tifffile": "denoise",
-    "matplotlib": "pictures",
+    "matplotlib": "showcase/pictures",
     "jinja2": "report",
     "plotly": "report",
     "onnx": "bundle",

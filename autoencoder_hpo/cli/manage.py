@@ -144,8 +144,8 @@ def delete(
 
     Example: autoencoder-hpo delete quickstart
     """
-    from autoencoder_hpo.artifacts import remove_files
     from autoencoder_hpo.settings import settings
+    from autoencoder_hpo.showcase.store import remove_files
     from autoencoder_hpo.storage.study import DATA, delete_study, find
 
     database = open_database(storage)

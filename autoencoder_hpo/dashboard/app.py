@@ -14,12 +14,12 @@ from optuna.artifacts.exceptions import ArtifactNotFound
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.wrappers import Request, Response
 
-from autoencoder_hpo.artifacts import ArtifactStore, open_store
 from autoencoder_hpo.dashboard.access import Passwords, Sessions
 from autoencoder_hpo.dashboard.gate import LOOPBACK, Gate
 from autoencoder_hpo.dashboard.studies import Steward
 from autoencoder_hpo.dashboard.view import View
 from autoencoder_hpo.settings import Settings
+from autoencoder_hpo.showcase.store import ArtifactStore, open_store
 from autoencoder_hpo.storage.database import Storage
 from autoencoder_hpo.storage.leases import look_after_all
 from autoencoder_hpo.storage.outages import is_outage

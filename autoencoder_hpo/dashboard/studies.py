@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from optuna.trial import TrialState
 from werkzeug.wrappers import Request, Response
 
-from autoencoder_hpo.artifacts import remove_files
 from autoencoder_hpo.dashboard.pages import said
 from autoencoder_hpo.errors import StudyError
 from autoencoder_hpo.settings import Settings
+from autoencoder_hpo.showcase.store import remove_files
 from autoencoder_hpo.storage.database import Storage
 from autoencoder_hpo.storage.leases import reap
 from autoencoder_hpo.storage.study import DATA, FILE, rename_study, study_lock

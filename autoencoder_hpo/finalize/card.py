@@ -6,7 +6,7 @@ from autoencoder_hpo.config import ImageShape, ModelConfig, Task
 from autoencoder_hpo.finalize.plan import Plan
 from autoencoder_hpo.finalize.results import Contest, Examined, Finalized, Row
 from autoencoder_hpo.finalize.wording import interval, signed_interval
-from autoencoder_hpo.notes import table
+from autoencoder_hpo.showcase.notes import table
 
 WORST = 5
 """Groups in the card; `scores.json` has all of them."""

@@ -15,9 +15,9 @@ from autoencoder_hpo.finalize.results import Finalized
 from autoencoder_hpo.finalize.retraining import Job, Retrained
 from autoencoder_hpo.finalize.testing import restore_with
 from autoencoder_hpo.models import Denoiser, build_model
-from autoencoder_hpo.pictures import png, restoration
-from autoencoder_hpo.probes import choose_probes, crop
 from autoencoder_hpo.provenance import versions
+from autoencoder_hpo.showcase.pictures import png, restoration
+from autoencoder_hpo.showcase.preview_images import choose_probes, crop
 from autoencoder_hpo.training.prepared import Prepared
 
 EXAMPLES = 16

@@ -13,7 +13,6 @@ from pathlib import Path
 import torch
 from filelock import FileLock, Timeout
 
-from autoencoder_hpo.artifacts import study_directory
 from autoencoder_hpo.bundle.folder import check_free
 from autoencoder_hpo.bundle.manifest import MANIFEST
 from autoencoder_hpo.config import TrialConfig
@@ -24,6 +23,7 @@ from autoencoder_hpo.finalize.retraining import How, Job
 from autoencoder_hpo.fleet import slots, usable_cores
 from autoencoder_hpo.seeds import seed_for
 from autoencoder_hpo.settings import Settings, make_directory
+from autoencoder_hpo.showcase.store import study_directory
 from autoencoder_hpo.storage.status import OVER, summary
 from autoencoder_hpo.storage.study import OpenStudy, best_first, count
 from autoencoder_hpo.training.precision import choose_precision

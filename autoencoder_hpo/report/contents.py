@@ -7,13 +7,13 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
-from autoencoder_hpo.artifacts import ArtifactStore
 from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.diagnosis.findings import AUDIT, Facts, Finding
 from autoencoder_hpo.diagnosis.study import diagnose
 from autoencoder_hpo.report.gallery import Gallery, read_gallery
 from autoencoder_hpo.report.grids import Grid, grid_of
 from autoencoder_hpo.report.pruning import Saved, saved
+from autoencoder_hpo.showcase.store import ArtifactStore
 from autoencoder_hpo.storage.status import summary, trial_record
 from autoencoder_hpo.storage.study import OpenStudy, best_first
 

@@ -5,9 +5,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
-from autoencoder_hpo import plots
 from autoencoder_hpo.config.metric import Metric
-from autoencoder_hpo.notes import reached
 from autoencoder_hpo.report.contents import Contents
 from autoencoder_hpo.report.drawing import (
     COLORS,
@@ -25,6 +23,8 @@ from autoencoder_hpo.report.drawing import (
 from autoencoder_hpo.report.parallel import parallel
 from autoencoder_hpo.report.parameters import importances, slices
 from autoencoder_hpo.report.timeline import timeline
+from autoencoder_hpo.showcase import plots
+from autoencoder_hpo.showcase.notes import reached
 
 FIELD_TRIALS = 200
 """Curves of other trials than the best: more are a grey surface."""

@@ -9,7 +9,11 @@ from typing import Any
 from optuna.trial import FrozenTrial
 from PIL import Image
 
-from autoencoder_hpo.artifacts import (
+from autoencoder_hpo.config.metric import Metric
+from autoencoder_hpo.screens import db, score
+from autoencoder_hpo.showcase.pictures import png
+from autoencoder_hpo.showcase.preview_images import CROP
+from autoencoder_hpo.showcase.store import (
     CLEAN,
     CROPS,
     NOISY,
@@ -18,10 +22,6 @@ from autoencoder_hpo.artifacts import (
     crops_artifact,
     trial_artifact,
 )
-from autoencoder_hpo.config.metric import Metric
-from autoencoder_hpo.pictures import png
-from autoencoder_hpo.probes import CROP
-from autoencoder_hpo.screens import db, score
 from autoencoder_hpo.storage.leases import CONFIG
 
 TRIALS = 6

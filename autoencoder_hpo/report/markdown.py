@@ -1,7 +1,6 @@
 """The report as Markdown, for a README or a pull request."""
 
 from autoencoder_hpo.config.metric import Metric
-from autoencoder_hpo.notes import one_line, table
 from autoencoder_hpo.report.comparing import Comparison
 from autoencoder_hpo.report.contents import Contents
 from autoencoder_hpo.report.grids import Cell, Grid
@@ -18,6 +17,7 @@ from autoencoder_hpo.report.wording import (
     verdict,
 )
 from autoencoder_hpo.screens import db, duration, gain, mse, ssim
+from autoencoder_hpo.showcase.notes import one_line, table
 
 MARK = "<!-- autoencoder-hpo report -->"
 

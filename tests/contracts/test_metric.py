@@ -24,23 +24,23 @@ from contracts.ladder import (
 )
 from optuna.trial import FrozenTrial, TrialState
 
-from autoencoder_hpo.artifacts import CROPS, Directory, trial_artifact
 from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.diagnosis.audit import promising, regret
 from autoencoder_hpo.diagnosis.findings import Audited, Facts
 from autoencoder_hpo.diagnosis.levels import complete, curve, level
 from autoencoder_hpo.diagnosis.pruning import of_pruning
 from autoencoder_hpo.finalize.plan import Request, make_plan
-from autoencoder_hpo.pictures import png, strip
-from autoencoder_hpo.plots import history
-from autoencoder_hpo.probes import Probes
 from autoencoder_hpo.report.contents import Contents
 from autoencoder_hpo.report.figures import figures
 from autoencoder_hpo.report.gallery import Gallery
 from autoencoder_hpo.report.parameters import _in_memory
 from autoencoder_hpo.report.tables import best_table
 from autoencoder_hpo.settings import Settings
-from autoencoder_hpo.showcase import _best_rows
+from autoencoder_hpo.showcase.pictures import png, strip
+from autoencoder_hpo.showcase.plots import history
+from autoencoder_hpo.showcase.preview_images import Probes
+from autoencoder_hpo.showcase.publish import _best_rows
+from autoencoder_hpo.showcase.store import CROPS, Directory, trial_artifact
 from autoencoder_hpo.storage.database import Storage, open_storage
 from autoencoder_hpo.storage.leases import at_a_standstill
 from autoencoder_hpo.storage.samplers import Judge, with_search

@@ -11,10 +11,10 @@ import pytest
 from dashboard.conftest import ADMIN, VIEWER, Browser
 from optuna.trial import TrialState
 
-from autoencoder_hpo.artifacts import open_store
 from autoencoder_hpo.dashboard.access import Role
 from autoencoder_hpo.dashboard.gate import ADMIN_MAY, COOKIE
 from autoencoder_hpo.objective import Place
+from autoencoder_hpo.showcase.store import open_store
 from autoencoder_hpo.storage.database import Storage
 from autoencoder_hpo.storage.study import OpenStudy
 

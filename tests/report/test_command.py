@@ -15,13 +15,13 @@ from PIL import Image
 from report.examples import contents
 from support import Ended, study_file
 
-from autoencoder_hpo.artifacts import CROPS, NOISY, crops_artifact, open_store, trial_artifact
 from autoencoder_hpo.cli import main
 from autoencoder_hpo.errors import DiskError
 from autoencoder_hpo.report import target
 from autoencoder_hpo.report.contents import gather
 from autoencoder_hpo.report.formats import render
 from autoencoder_hpo.settings import Settings
+from autoencoder_hpo.showcase.store import CROPS, NOISY, crops_artifact, open_store, trial_artifact
 from autoencoder_hpo.storage.study import OpenStudy, create_study
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from autoencoder_hpo.config.metric import Metric
-from autoencoder_hpo.notes import reached
+from autoencoder_hpo.showcase.notes import reached
 
 TEMPLATE = {
     "margin": {"l": 60, "r": 20, "t": 50, "b": 50},

@@ -17,8 +17,23 @@ from optuna.trial import FrozenTrial
 from PIL import Image
 from torch import Tensor
 
-from autoencoder_hpo import plots
-from autoencoder_hpo.artifacts import (
+from autoencoder_hpo.diagnosis.findings import Facts
+from autoencoder_hpo.diagnosis.study import diagnose
+from autoencoder_hpo.screens import db, score
+from autoencoder_hpo.showcase import plots
+from autoencoder_hpo.showcase.notes import study_note, trial_note
+from autoencoder_hpo.showcase.pictures import (
+    Row,
+    curves,
+    gallery,
+    pixels,
+    png,
+    restoration,
+    strip,
+    unstrip,
+)
+from autoencoder_hpo.showcase.preview_images import Probes
+from autoencoder_hpo.showcase.store import (
     CLEAN,
     CROPS,
     CURVES,
@@ -30,12 +45,6 @@ from autoencoder_hpo.artifacts import (
     gallery_artifact,
     trial_artifact,
 )
-from autoencoder_hpo.diagnosis.findings import Facts
-from autoencoder_hpo.diagnosis.study import diagnose
-from autoencoder_hpo.notes import study_note, trial_note
-from autoencoder_hpo.pictures import Row, curves, gallery, pixels, png, restoration, strip, unstrip
-from autoencoder_hpo.probes import Probes
-from autoencoder_hpo.screens import db, score
 from autoencoder_hpo.storage.status import summary, trial_record
 from autoencoder_hpo.storage.study import OpenStudy, best_first
 

@@ -10,7 +10,9 @@ import pytest
 from moto.server import ThreadedMotoServer
 from optuna.artifacts.exceptions import ArtifactNotFound
 
-from autoencoder_hpo.artifacts import (
+from autoencoder_hpo.errors import DiskError
+from autoencoder_hpo.settings import Settings
+from autoencoder_hpo.showcase.store import (
     Directory,
     gallery_artifact,
     open_store,
@@ -20,8 +22,6 @@ from autoencoder_hpo.artifacts import (
     trial_artifact,
     trial_directory,
 )
-from autoencoder_hpo.errors import DiskError
-from autoencoder_hpo.settings import Settings
 
 
 def test_studies_of_one_name_in_two_databases_keep_apart(settings: Settings) -> None:

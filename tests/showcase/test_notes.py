@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from autoencoder_hpo.config.metric import Metric
-from autoencoder_hpo.notes import one_line, study_note, trial_note
-from autoencoder_hpo.plots import history, sizes
+from autoencoder_hpo.showcase.notes import one_line, study_note, trial_note
+from autoencoder_hpo.showcase.plots import history, sizes
 
 MSE, PSNR = Metric.VAL_MSE, Metric.VAL_PSNR
 RECORD: dict[str, Any] = {

@@ -15,11 +15,11 @@ from optuna.trial import FrozenTrial
 from PIL import Image
 from support import Create, inputs_of
 
-from autoencoder_hpo import showcase
-from autoencoder_hpo.artifacts import CROPS, Directory, open_store, trial_artifact
 from autoencoder_hpo.objective import Place, run_trial
-from autoencoder_hpo.probes import Probes, choose_probes
-from autoencoder_hpo.showcase import SHOWN, refresh
+from autoencoder_hpo.showcase import publish
+from autoencoder_hpo.showcase.preview_images import Probes, choose_probes
+from autoencoder_hpo.showcase.publish import SHOWN, refresh
+from autoencoder_hpo.showcase.store import CROPS, Directory, open_store, trial_artifact
 from autoencoder_hpo.storage.leases import Claimed, claim
 from autoencoder_hpo.storage.study import OpenStudy
 from autoencoder_hpo.training.loop import EpochResult, Training
@@ -198,7 +198,7 @@ def test_it_is_made_anew_once_for_each_change_and_not_too_often(
             refresh(opened, store=store, probes=probes, last=last)
         seen.append(opened.attr(SHOWN)["finished"])
     assert seen == [1, 1, 3]
-    monkeypatch.setattr(showcase, "EVERY_S", 0)
+    monkeypatch.setattr(publish, "EVERY_S", 0)
     run(opened, place)
     refresh(opened, store=store, probes=probes)
     assert opened.attr(SHOWN)["finished"] == 4
@@ -208,7 +208,7 @@ def test_it_is_made_anew_once_for_each_change_and_not_too_often(
 def test_a_page_fetches_a_new_gallery_and_the_old_file_is_replaced(
     create: Create, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(showcase, "EVERY_S", 0)
+    monkeypatch.setattr(publish, "EVERY_S", 0)
     opened = create()
     store, probes = open_store(place.settings), probes_of(opened, place)
     assert isinstance(store, Directory)
@@ -246,7 +246,7 @@ def test_a_missing_strip_leaves_its_row_out(create: Create, place: Place) -> Non
 def test_a_long_text_that_became_short_leaves_no_rest(create: Create) -> None:
     opened = create()
     for text in ("a" * 120_000, "short"):
-        showcase._write_note(opened, "dashboard:", text)
+        publish._write_note(opened, "dashboard:", text)
         assert optuna_dashboard.get_note(opened.optuna) == text
 
 

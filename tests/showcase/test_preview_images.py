@@ -3,7 +3,7 @@
 import torch
 from support import prepared
 
-from autoencoder_hpo.probes import CROP, EACH, choose_probes
+from autoencoder_hpo.showcase.preview_images import CROP, EACH, choose_probes
 
 
 def images(number: int, *shape: int) -> torch.Tensor:

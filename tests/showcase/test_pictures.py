@@ -4,7 +4,7 @@ import pytest
 import torch
 from PIL import Image
 
-from autoencoder_hpo.pictures import (
+from autoencoder_hpo.showcase.pictures import (
     GAP,
     MARGIN,
     TILE,
@@ -17,7 +17,7 @@ from autoencoder_hpo.pictures import (
     strip,
     unstrip,
 )
-from autoencoder_hpo.probes import Probes
+from autoencoder_hpo.showcase.preview_images import Probes
 
 SHAPES = [(1, 8, 8), (3, 8, 8), (2, 9, 7), (4, 8, 8), (1, 1, 30), (1, 100, 120)]
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from autoencoder_hpo.probes import Probes
+from autoencoder_hpo.showcase.preview_images import Probes
 
 TILE = 112  # pixels of a tile's side, at least
 GAP = 6
