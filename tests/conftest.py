@@ -18,15 +18,15 @@ import torch
 from support import Cli, Create, Ended, inputs_of, study_file
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
-from autoencoder_hpo import objective
 from autoencoder_hpo.cli import main
 from autoencoder_hpo.inputs import describe
-from autoencoder_hpo.objective import Place
 from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.storage.database import Storage, open_storage
 from autoencoder_hpo.storage.embedded import start_embedded
 from autoencoder_hpo.storage.samplers import with_search
 from autoencoder_hpo.storage.study import OpenStudy, create_study
+from autoencoder_hpo.worker import trial
+from autoencoder_hpo.worker.trial import Place
 
 GRACE_S = 2.0
 
@@ -65,7 +65,7 @@ def _one_thread() -> None:
 @pytest.fixture(autouse=True)
 def _every_epoch_is_saved(monkeypatch: pytest.MonkeyPatch) -> None:
     """In this process: the tests' epochs are short."""
-    monkeypatch.setattr(objective, "SAVE_S", 0.0)
+    monkeypatch.setattr(trial, "SAVE_S", 0.0)
 
 
 @pytest.fixture

@@ -12,25 +12,23 @@ LAYERS = [  # a module may import from the lines above its own, and from inside 
     "settings models comparison screens",
     "study data",
     "training storage schema",
-    "baselines bundle denoise fleet reports",
-    "doctor inputs verdicts watch",
+    "baselines bundle denoise fleet",
+    "doctor inputs watch",
     "diagnosis reproduce",
     "showcase",
-    "dashboard finalize objective report transfer",
-    "stacks",
-    "worker",
+    "dashboard finalize report transfer worker",
     "cli",
 ]
 OWNERS = {  # the only places that may import a heavy library
-    "optuna": "dashboard diagnosis objective report reproduce showcase/publish showcase/store "
+    "optuna": "dashboard diagnosis report reproduce showcase/publish showcase/store "
     "storage/database storage/leases storage/samplers storage/status storage/study "
-    "transfer watch worker",
+    "transfer watch worker/loop worker/trial",
     "optuna_dashboard": "dashboard",
     "sqlalchemy": "dashboard storage/connections storage/database storage/outages storage/study",
     "tenacity": "storage/outages",
     "torch": "baselines bundle data denoise diagnosis doctor finalize fleet inputs models "
-    "objective reproduce showcase/pictures showcase/preview_images showcase/publish "
-    "stacks training worker",
+    "reproduce showcase/pictures showcase/preview_images showcase/publish training "
+    "worker/batching worker/loop worker/trial",
     "torchvision": "data denoise",
     "skimage": "baselines denoise training",
     "bm3d": "baselines",

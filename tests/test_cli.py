@@ -18,13 +18,13 @@ from PIL import Image
 from support import Create, Ended, inputs_of, study_text, trial_of
 
 from autoencoder_hpo.dashboard.view import study_facts
-from autoencoder_hpo.objective import Place, run_trial
 from autoencoder_hpo.showcase.preview_images import choose_probes
 from autoencoder_hpo.showcase.publish import refresh
 from autoencoder_hpo.showcase.store import open_store
 from autoencoder_hpo.storage.database import Storage
 from autoencoder_hpo.storage.leases import Claimed, claim
 from autoencoder_hpo.storage.study import Halt, OpenStudy, halt_study, open_study
+from autoencoder_hpo.worker.trial import Place, run_trial
 
 Call = Callable[..., Ended]
 COMMANDS = [

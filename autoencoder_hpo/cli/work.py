@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from autoencoder_hpo.fleet import Fleet, Slot
-    from autoencoder_hpo.stacks import Stacking
     from autoencoder_hpo.stopping import StopFlag
     from autoencoder_hpo.storage.database import Storage
     from autoencoder_hpo.storage.study import OpenStudy
     from autoencoder_hpo.study import StudyFile
+    from autoencoder_hpo.worker.batching import Stacking
 
 
 def run(
@@ -157,7 +157,7 @@ def _released() -> bool:
     False when that has nothing to do, or is gone.
     """
     import autoencoder_hpo.watch
-    import autoencoder_hpo.worker  # noqa: F401
+    import autoencoder_hpo.worker.loop  # noqa: F401
 
     return bool(sys.stdin.readline())
 
@@ -174,7 +174,7 @@ def _work_alone(
     from autoencoder_hpo.settings import settings
     from autoencoder_hpo.training.devices import choose_device
     from autoencoder_hpo.watch import watched
-    from autoencoder_hpo.worker import Worker
+    from autoencoder_hpo.worker.loop import Worker
 
     one = Worker(
         database,

@@ -26,7 +26,6 @@ import sqlalchemy
 from optuna.trial import TrialState
 from support import study_file
 
-from autoencoder_hpo.reports import Reporter
 from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.space import fill
 from autoencoder_hpo.stopping import StopFlag
@@ -35,7 +34,8 @@ from autoencoder_hpo.storage.embedded import start_embedded
 from autoencoder_hpo.storage.leases import CONFIG, RUN, Claimed, Nothing, begin, claim, settle
 from autoencoder_hpo.storage.samplers import Judge, is_rung, with_search
 from autoencoder_hpo.storage.study import create_study, open_study
-from autoencoder_hpo.worker import Pauses
+from autoencoder_hpo.worker.heartbeat import Reporter
+from autoencoder_hpo.worker.loop import Pauses
 
 EPOCHS = 10
 CURVE = [0.05 / epoch for epoch in range(1, EPOCHS + 1)]  # recorded once, and good enough

@@ -27,16 +27,16 @@ from results import Results, parser
 from support import inputs_of, study_file
 
 from autoencoder_hpo.inputs import describe
-from autoencoder_hpo.objective import Place
 from autoencoder_hpo.settings import Settings
-from autoencoder_hpo.stacks import Stacker
 from autoencoder_hpo.stopping import StopFlag
 from autoencoder_hpo.storage.database import open_storage
 from autoencoder_hpo.storage.embedded import start_embedded
 from autoencoder_hpo.storage.study import create_study
 from autoencoder_hpo.training.loop import EpochResult, Training
 from autoencoder_hpo.training.steps import Steps
-from autoencoder_hpo.worker import Bench
+from autoencoder_hpo.worker.batching import Stacker
+from autoencoder_hpo.worker.loop import Bench
+from autoencoder_hpo.worker.trial import Place
 
 EPOCHS = 20
 STUDY: dict[str, Any] = {

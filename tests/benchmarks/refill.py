@@ -20,16 +20,16 @@ import torch
 from results import Results, parser, spread
 from support import inputs_of, study_file
 
-from autoencoder_hpo import stacks
 from autoencoder_hpo.inputs import describe
-from autoencoder_hpo.objective import Place
 from autoencoder_hpo.settings import Settings
-from autoencoder_hpo.stacks import Stacker
 from autoencoder_hpo.stopping import StopFlag
 from autoencoder_hpo.storage.database import open_storage
 from autoencoder_hpo.storage.embedded import start_embedded
 from autoencoder_hpo.storage.study import create_study
-from autoencoder_hpo.worker import Bench
+from autoencoder_hpo.worker import batching
+from autoencoder_hpo.worker.batching import Stacker
+from autoencoder_hpo.worker.loop import Bench
+from autoencoder_hpo.worker.trial import Place
 
 STUDY: dict[str, Any] = {
     "task": {"data": {"dataset": "digits", "train": 1400}, "epochs": 12},
@@ -64,7 +64,7 @@ def main() -> None:
     given = options.parse_args()
     os.environ["TZ"] = "UTC"
     torch.set_num_threads(1)
-    stacks.ALONE, stacks.ALONE_SHARE = 0, 0
+    batching.ALONE, batching.ALONE_SHARE = 0, 0
     folder = Path(tempfile.mkdtemp(prefix="hpo-refill-"))
     settings = Settings(home=folder / "home")
     url = start_embedded(folder / "data")

@@ -22,7 +22,6 @@ import torch
 from support import config_of, inputs_of, study_file
 
 from autoencoder_hpo.inputs import describe
-from autoencoder_hpo.reports import Reporter
 from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.storage.database import open_storage
 from autoencoder_hpo.storage.embedded import start_embedded
@@ -30,6 +29,7 @@ from autoencoder_hpo.storage.leases import Claimed, claim
 from autoencoder_hpo.storage.samplers import Judge, is_rung, with_search
 from autoencoder_hpo.storage.study import create_study
 from autoencoder_hpo.training.folds import build_training
+from autoencoder_hpo.worker.heartbeat import Reporter
 
 STUDY: dict[str, Any] = {
     "task": {"data": {"dataset": "digits", "train": 1400}, "epochs": 1000},

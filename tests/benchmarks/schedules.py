@@ -33,10 +33,10 @@ from stacked_search import IMAGES
 
 from autoencoder_hpo.config import Task, TrialConfig
 from autoencoder_hpo.data.splits import load_search_data
-from autoencoder_hpo.stacks import ALONE, ALONE_SHARE
 from autoencoder_hpo.training.loop import Training
 from autoencoder_hpo.training.precision import choose_precision
 from autoencoder_hpo.training.prepared import prepare
+from autoencoder_hpo.worker.batching import ALONE, ALONE_SHARE
 
 SIZES = {"mlp": range(64, 513, 64), "conv": range(8, 25, 8), "unet": range(4, 13, 4)}
 BATCHES = (64, 128, 256)

@@ -13,10 +13,10 @@ from optuna.trial import TrialState
 
 from autoencoder_hpo.dashboard.access import Role
 from autoencoder_hpo.dashboard.gate import ADMIN_MAY, COOKIE
-from autoencoder_hpo.objective import Place
 from autoencoder_hpo.showcase.store import open_store
 from autoencoder_hpo.storage.database import Storage
 from autoencoder_hpo.storage.study import OpenStudy
+from autoencoder_hpo.worker.trial import Place
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "x")
 OURS = ["/pictures/00000000-0000-0000-0000-000000000000.png", "/", "/anything", "//api/studies"]

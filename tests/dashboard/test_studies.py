@@ -3,11 +3,11 @@
 from dashboard.conftest import ADMIN, VIEWER, Browser
 from support import Create
 
-from autoencoder_hpo.objective import Place
 from autoencoder_hpo.showcase.store import study_directory
 from autoencoder_hpo.storage.database import Storage
 from autoencoder_hpo.storage.leases import Claimed, claim, standing
 from autoencoder_hpo.storage.study import OpenStudy, names, open_study
+from autoencoder_hpo.worker.trial import Place
 
 
 def test_a_study_with_a_running_worker_stays(

@@ -8,9 +8,9 @@ from optuna.trial import Trial
 from optuna_dashboard._serializer import serialize_frozen_trial
 
 from autoencoder_hpo.dashboard.view import View, study_facts
-from autoencoder_hpo.objective import Place
 from autoencoder_hpo.storage.leases import Claimed, claim, keep
 from autoencoder_hpo.storage.study import OpenStudy
+from autoencoder_hpo.worker.trial import Place
 
 
 def test_trials_have_columns_and_no_records(browser: Browser, trained: OpenStudy) -> None:

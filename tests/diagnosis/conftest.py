@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from support import Create, inputs_of
 
-from autoencoder_hpo.objective import Place, run_trial
 from autoencoder_hpo.storage.leases import Claimed, claim
 from autoencoder_hpo.storage.study import OpenStudy
+from autoencoder_hpo.worker.trial import Place, run_trial
 
 Finish = Callable[..., OpenStudy]
 PRUNING = {

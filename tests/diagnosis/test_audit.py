@@ -10,7 +10,7 @@ from support import Create, inputs_of
 from autoencoder_hpo.diagnosis.audit import Regret, keep_audited, promising, regret
 from autoencoder_hpo.diagnosis.findings import Audited, Facts
 from autoencoder_hpo.diagnosis.finishing import finish_all
-from autoencoder_hpo.objective import Place
+from autoencoder_hpo.worker.trial import Place
 
 OURS = {"config": {}, "run": {}}
 

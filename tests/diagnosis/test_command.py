@@ -13,11 +13,11 @@ from autoencoder_hpo.diagnosis.audit import Regret
 from autoencoder_hpo.diagnosis.findings import Facts, Finding
 from autoencoder_hpo.diagnosis.screen import audit_line, diagnosis_screen
 from autoencoder_hpo.diagnosis.study import diagnose
-from autoencoder_hpo.objective import Place
 from autoencoder_hpo.showcase.preview_images import choose_probes
 from autoencoder_hpo.showcase.publish import refresh
 from autoencoder_hpo.showcase.store import open_store
 from autoencoder_hpo.storage.study import OpenStudy, set_budget
+from autoencoder_hpo.worker.trial import Place
 
 Call = Callable[..., Ended]
 HARMFUL: dict[str, Any] = {

@@ -25,9 +25,9 @@ from support import Create, inputs_of, merged
 
 from autoencoder_hpo.diagnosis.findings import Facts, Finding
 from autoencoder_hpo.diagnosis.trials import of_trial
-from autoencoder_hpo.objective import Place, run_trial
 from autoencoder_hpo.storage.leases import Claimed, claim
 from autoencoder_hpo.study import parse_study
+from autoencoder_hpo.worker.trial import Place, run_trial
 
 SETTLED = history(falling(0.06, 0.0105))
 POOR = history(falling(0.06, 0.018))
@@ -464,7 +464,7 @@ def test_the_health_of_a_trial_never_costs_its_result(
     def out_of_memory(_: object) -> None:
         raise RuntimeError("no memory left")
 
-    monkeypatch.setattr("autoencoder_hpo.objective.health_of", out_of_memory)
+    monkeypatch.setattr("autoencoder_hpo.worker.trial.health_of", out_of_memory)
     trial, _ = run_one(create, place)
     assert trial.state is TrialState.COMPLETE
     assert "health" not in trial.user_attrs

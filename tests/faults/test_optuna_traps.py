@@ -23,7 +23,6 @@ from optuna.trial import TrialState, create_trial
 from own_server import Server
 from support import Cli, Create, inputs_of, merged, until
 
-from autoencoder_hpo.objective import Place, run_trial
 from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.storage.database import Storage, open_storage
 from autoencoder_hpo.storage.leases import (
@@ -34,6 +33,7 @@ from autoencoder_hpo.storage.leases import (
     settle,
 )
 from autoencoder_hpo.storage.study import OpenStudy, open_study
+from autoencoder_hpo.worker.trial import Place, run_trial
 
 STOCK = Path(__file__).parent / "stock_optuna.py"
 SLOW: dict[str, Any] = {  # about three seconds a trial, in epochs of a tenth

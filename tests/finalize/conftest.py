@@ -10,9 +10,9 @@ from support import Create, inputs_of
 from autoencoder_hpo.finalize.plan import Request
 from autoencoder_hpo.finalize.results import Finalized
 from autoencoder_hpo.finalize.run import finalize
-from autoencoder_hpo.objective import Place, run_trial
 from autoencoder_hpo.storage.leases import Claimed, claim
 from autoencoder_hpo.storage.study import OpenStudy
+from autoencoder_hpo.worker.trial import Place, run_trial
 
 Finish = Callable[..., OpenStudy]
 Run = Callable[..., Finalized]

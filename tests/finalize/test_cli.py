@@ -10,7 +10,7 @@ import pytest
 from finalize.conftest import Finish
 from support import Cli, Ended, until
 
-from autoencoder_hpo.objective import Place
+from autoencoder_hpo.worker.trial import Place
 
 Call = Callable[..., Ended]
 QUICK = ("--seeds", "1", "--workers", "1", "--device", "cpu", "--threads", "1")

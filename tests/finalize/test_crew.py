@@ -13,7 +13,7 @@ from autoencoder_hpo.finalize.images import load_images, prepare_search
 from autoencoder_hpo.finalize.plan import Request, make_plan
 from autoencoder_hpo.finalize.results import Step
 from autoencoder_hpo.finalize.retraining import result_path
-from autoencoder_hpo.objective import Place
+from autoencoder_hpo.worker.trial import Place
 
 
 def test_two_processes_do_what_one_does(finish: Finish, place: Place, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from support import Create, merged
 
 from autoencoder_hpo.errors import BundleError, DiskError, StudyError
 from autoencoder_hpo.finalize.plan import Request, make_plan
-from autoencoder_hpo.objective import Place
+from autoencoder_hpo.worker.trial import Place
 
 QUICK = {**SMALL, "trial": {"model": {"kind": "mlp", "depth": 1, "width": 8, "latent": 4}}}
 

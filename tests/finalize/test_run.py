@@ -20,8 +20,8 @@ from autoencoder_hpo.finalize.images import load_test
 from autoencoder_hpo.finalize.looks import looks_of
 from autoencoder_hpo.finalize.plan import Request
 from autoencoder_hpo.finalize.run import finalize
-from autoencoder_hpo.objective import Place
 from autoencoder_hpo.training.metrics import mse_per_image, psnr
+from autoencoder_hpo.worker.trial import Place
 
 SAME = ("weights.safetensors", "config.json", "model.onnx", "pictures/restored.png")
 

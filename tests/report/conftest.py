@@ -9,7 +9,6 @@ import torch
 from support import inputs_of, study_file
 
 from autoencoder_hpo.inputs import describe
-from autoencoder_hpo.objective import Place, run_trial
 from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.showcase.preview_images import choose_probes
 from autoencoder_hpo.showcase.publish import refresh
@@ -18,6 +17,7 @@ from autoencoder_hpo.storage.database import open_storage
 from autoencoder_hpo.storage.leases import Claimed, claim
 from autoencoder_hpo.storage.samplers import with_search
 from autoencoder_hpo.storage.study import OpenStudy, create_study
+from autoencoder_hpo.worker.trial import Place, run_trial
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,6 @@ from optuna.trial import FrozenTrial
 from PIL import Image
 from support import Create, inputs_of
 
-from autoencoder_hpo.objective import Place, run_trial
 from autoencoder_hpo.showcase import publish
 from autoencoder_hpo.showcase.preview_images import Probes, choose_probes
 from autoencoder_hpo.showcase.publish import SHOWN, refresh
@@ -24,6 +23,7 @@ from autoencoder_hpo.storage.leases import Claimed, claim
 from autoencoder_hpo.storage.study import OpenStudy
 from autoencoder_hpo.training.loop import EpochResult, Training
 from autoencoder_hpo.training.steps import Steps
+from autoencoder_hpo.worker.trial import Place, run_trial
 
 
 def run(opened: OpenStudy, place: Place, trials: int = 1) -> list[FrozenTrial]:
@@ -111,7 +111,7 @@ def test_a_failed_trial_says_why(
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("a <b>bug</b> in [this](http://there)")
 
-    monkeypatch.setattr("autoencoder_hpo.objective.build_training", broken)
+    monkeypatch.setattr("autoencoder_hpo.worker.trial.build_training", broken)
     opened = create()
     (trial,) = run(opened, place)
     note = note_of(opened, trial)
@@ -132,7 +132,7 @@ def test_a_store_that_takes_nothing_costs_no_result(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr("autoencoder_hpo.objective.open_store", lambda settings: Full())
+    monkeypatch.setattr("autoencoder_hpo.worker.trial.open_store", lambda settings: Full())
     opened = create()
     (trial,) = run(opened, place)
     assert trial.state.name == "COMPLETE"

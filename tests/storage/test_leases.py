@@ -9,9 +9,7 @@ import sqlalchemy
 from optuna.trial import FrozenTrial, TrialState
 from support import Create, until
 
-from autoencoder_hpo import reports
 from autoencoder_hpo.errors import StudyError
-from autoencoder_hpo.reports import Reporter
 from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.storage import leases
 from autoencoder_hpo.storage.database import open_storage
@@ -38,6 +36,8 @@ from autoencoder_hpo.storage.study import (
     halt_study,
     open_study,
 )
+from autoencoder_hpo.worker import heartbeat
+from autoencoder_hpo.worker.heartbeat import Reporter
 
 GRID = {
     "search": {"sampler": {"kind": "grid"}, "trials": None},
@@ -222,7 +222,7 @@ def test_a_trial_kept_alive_is_not_reaped(create: Create) -> None:
 def test_a_pause_between_reports_does_not_silence_a_trial(
     create: Create, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reports, "MOST_OFTEN_S", 3600.0)
+    monkeypatch.setattr(heartbeat, "MOST_OFTEN_S", 3600.0)
     opened = create(search={"trials": 1})
     claimed = take(opened)
     reporter = Reporter(opened, claimed.trial_id, "a")
@@ -247,7 +247,7 @@ def test_a_slow_database_rests_between_two_beats(
         answered.append(time.monotonic())
         return Standing("mine", "RUNNING")
 
-    monkeypatch.setattr(reports, "keep", slowly)
+    monkeypatch.setattr(heartbeat, "keep", slowly)
     opened = create(search={"trials": 1})
     reporter = Reporter(opened, take(opened).trial_id, "a")
     reporter.beat_s = beat_s

@@ -7,12 +7,12 @@ from optuna.trial import FrozenTrial, TrialState
 from support import Create, inputs_of
 from typer.testing import CliRunner
 
-from autoencoder_hpo import stacks
-from autoencoder_hpo.objective import Complete, HandedBack, Outcome, Place, Pruned
 from autoencoder_hpo.reproduce import reproduce
-from autoencoder_hpo.stacks import Stacker, Stacking, best_size
 from autoencoder_hpo.storage.leases import AT_ONCE, Claimed, claim
 from autoencoder_hpo.storage.study import OpenStudy
+from autoencoder_hpo.worker import batching
+from autoencoder_hpo.worker.batching import Stacker, Stacking, best_size
+from autoencoder_hpo.worker.trial import Complete, HandedBack, Outcome, Place, Pruned
 
 WIDE = {
     "trial": {
@@ -30,8 +30,8 @@ WIDE = {
 
 @pytest.fixture(autouse=True)
 def _from_the_first_trial(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stacks, "ALONE", 0)
-    monkeypatch.setattr(stacks, "ALONE_SHARE", 0)
+    monkeypatch.setattr(batching, "ALONE", 0)
+    monkeypatch.setattr(batching, "ALONE_SHARE", 0)
 
 
 def run(
@@ -120,7 +120,7 @@ def test_those_that_train_do_not_wait_for_a_database_that_is_away(
     def claim_nothing(*_: object, **__: object) -> None:
         raise away
 
-    monkeypatch.setattr(stacks, "claim", claim_nothing)
+    monkeypatch.setattr(batching, "claim", claim_nothing)
     ((_, outcome),) = run(opened, place, 3)
     assert isinstance(outcome, Complete)
 
@@ -139,7 +139,7 @@ def test_a_stop_hands_all_of_them_back(create: Create, place: Place) -> None:
 def test_the_first_trials_choose_their_shapes_freely(
     create: Create, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stacks, "ALONE", 2)
+    monkeypatch.setattr(batching, "ALONE", 2)
     opened = create(search={"trials": 5}, **WIDE)
     assert [len(run(opened, place, 3)) for _ in range(3)] == [1, 1, 3]
 
@@ -147,7 +147,7 @@ def test_the_first_trials_choose_their_shapes_freely(
 def test_a_part_of_the_budget_goes_alone(
     create: Create, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stacks, "ALONE_SHARE", 1 / 3)
+    monkeypatch.setattr(batching, "ALONE_SHARE", 1 / 3)
     opened = create(search={"trials": 9}, **WIDE)
     assert [len(run(opened, place, 3)) for _ in range(5)] == [1, 1, 1, 3, 3]
 
@@ -182,7 +182,7 @@ def test_on_a_cpu_auto_trains_one(create: Create, place: Place) -> None:
 def test_as_many_as_pay(
     seconds: dict[int, float | None], best: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stacks, "_seconds_of_step", lambda task, lane, size: seconds[size])
+    monkeypatch.setattr(batching, "_seconds_of_step", lambda task, lane, size: seconds[size])
     assert best_size(None, None) == best  # type: ignore[arg-type]
 
 

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 
-from autoencoder_hpo.reports import Reporter
 from autoencoder_hpo.storage.outages import is_outage
 from autoencoder_hpo.storage.samplers import Judge
 from autoencoder_hpo.storage.study import OpenStudy
+from autoencoder_hpo.worker.heartbeat import Reporter
 
 VERDICT_S = 5.0
 """How long a rung waits for the database before the trial goes on unpruned."""

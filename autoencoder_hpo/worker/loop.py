@@ -12,19 +12,19 @@ from optuna.trial import FrozenTrial
 
 from autoencoder_hpo.errors import DataError, StudyError, UnreachableError
 from autoencoder_hpo.inputs import Inputs, load_inputs, refuse_other_data
-from autoencoder_hpo.objective import Place
 from autoencoder_hpo.screens import trial_line
 from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.showcase.preview_images import choose_probes
 from autoencoder_hpo.showcase.publish import refresh
 from autoencoder_hpo.showcase.store import open_store, remove_checkpoints
-from autoencoder_hpo.stacks import Stacker, Stacking
 from autoencoder_hpo.stopping import StopFlag
 from autoencoder_hpo.storage.database import Storage
 from autoencoder_hpo.storage.leases import Claimed, Nothing, claim, has_work
 from autoencoder_hpo.storage.samplers import with_search
 from autoencoder_hpo.storage.status import trial_record
 from autoencoder_hpo.storage.study import open_study
+from autoencoder_hpo.worker.batching import Stacker, Stacking
+from autoencoder_hpo.worker.trial import Place
 
 log = logging.getLogger(__name__)
 POLL_S = (0.5, 5.0)

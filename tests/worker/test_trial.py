@@ -10,8 +10,13 @@ import torch
 from optuna.trial import FrozenTrial, TrialState
 from support import Create, after, inputs_of
 
-from autoencoder_hpo import objective
-from autoencoder_hpo.objective import (
+from autoencoder_hpo.storage.leases import Claimed, claim, hand_back
+from autoencoder_hpo.storage.study import OpenStudy
+from autoencoder_hpo.training.loop import EpochResult, Training
+from autoencoder_hpo.training.steps import Steps
+from autoencoder_hpo.worker import trial
+from autoencoder_hpo.worker.pruning import Verdicts
+from autoencoder_hpo.worker.trial import (
     Abandoned,
     Complete,
     Failed,
@@ -21,11 +26,6 @@ from autoencoder_hpo.objective import (
     Pruned,
     run_trial,
 )
-from autoencoder_hpo.storage.leases import Claimed, claim, hand_back
-from autoencoder_hpo.storage.study import OpenStudy
-from autoencoder_hpo.training.loop import EpochResult, Training
-from autoencoder_hpo.training.steps import Steps
-from autoencoder_hpo.verdicts import Verdicts
 
 DROPPY = {
     "kind": "mlp",
@@ -143,14 +143,14 @@ def test_of_short_epochs_the_first_and_the_last_are_saved(
     create: Create, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     saved = []
-    save = objective.save_checkpoint
+    save = trial.save_checkpoint
 
     def note(path: Path, state: dict[str, Any], *, config: dict[str, Any]) -> None:
         saved.append(len(state["history"]))
         save(path, state, config=config)
 
-    monkeypatch.setattr(objective, "save_checkpoint", note)
-    monkeypatch.setattr(objective, "SAVE_S", 3600.0)
+    monkeypatch.setattr(trial, "save_checkpoint", note)
+    monkeypatch.setattr(trial, "SAVE_S", 3600.0)
     opened = create(search={"trials": 1})
     run_one(opened, place)
     assert saved == [1, len(only(opened).user_attrs["history"])]
@@ -160,7 +160,7 @@ def test_a_polite_stop_costs_no_epoch_however_short(
     create: Create, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Epochs since the last save are in the checkpoint, and what was trained of the next one."""
-    monkeypatch.setattr(objective, "SAVE_S", 3600.0)
+    monkeypatch.setattr(trial, "SAVE_S", 3600.0)
     opened = create(search={"trials": 1}, task={"epochs": 6})
     assert run_one(opened, place, after(18)) == HandedBack()
     (path,) = place.settings.trials.rglob("checkpoint.pt")
@@ -224,7 +224,7 @@ def test_a_verdict_that_could_not_be_told_is_told_by_the_next_worker(
 
     opened = create(**EXPLODES)
     with monkeypatch.context() as patch:
-        patch.setattr(objective, "settle", killed)
+        patch.setattr(trial, "settle", killed)
         with pytest.raises(KeyboardInterrupt):
             run_one(opened, place)
     assert only(opened).state is TrialState.RUNNING

@@ -22,7 +22,6 @@ from autoencoder_hpo.errors import (
 )
 from autoencoder_hpo.files import write_atomically
 from autoencoder_hpo.provenance import cpu_name, git_state, versions
-from autoencoder_hpo.reports import Reporter
 from autoencoder_hpo.seeds import seed_for
 from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.showcase.preview_images import choose_probes
@@ -52,7 +51,8 @@ from autoencoder_hpo.training.loop import Cancelled, EpochResult, Training, stal
 from autoencoder_hpo.training.precision import choose_precision
 from autoencoder_hpo.training.prepared import Prepared
 from autoencoder_hpo.training.steps import Steps, drive
-from autoencoder_hpo.verdicts import Verdicts
+from autoencoder_hpo.worker.heartbeat import Reporter
+from autoencoder_hpo.worker.pruning import Verdicts
 
 log = logging.getLogger(__name__)
 

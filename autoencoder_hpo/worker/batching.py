@@ -8,7 +8,6 @@ from typing import Any, Literal
 import torch
 
 from autoencoder_hpo.config import Task
-from autoencoder_hpo.objective import Outcome, Place, trial_steps
 from autoencoder_hpo.storage.leases import Claimed, claim
 from autoencoder_hpo.storage.outages import is_outage
 from autoencoder_hpo.storage.study import OpenStudy
@@ -18,6 +17,7 @@ from autoencoder_hpo.training.loop import Training
 from autoencoder_hpo.training.prepared import Prepared
 from autoencoder_hpo.training.stacked import StackedSteps, shape_of
 from autoencoder_hpo.training.steps import Lane, Steps, Take, Wanted, drive, one_by_one, together
+from autoencoder_hpo.worker.trial import Outcome, Place, trial_steps
 
 log = logging.getLogger(__name__)
 Stacking = int | Literal["auto"]
