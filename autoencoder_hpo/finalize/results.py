@@ -5,7 +5,7 @@ PSNR is in dB, the mean over images; MSE is the mean over pixels.
 
 from dataclasses import dataclass
 
-from autoencoder_hpo.comparison import Estimate, Verdict
+from autoencoder_hpo.finalize.comparison import Estimate, Verdict
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from autoencoder_hpo.comparison import estimate_difference, estimate_mean
 from autoencoder_hpo.config import Task
+from autoencoder_hpo.finalize.comparison import estimate_difference, estimate_mean
 from autoencoder_hpo.finalize.images import HeldOutImages, held_out_noise, is_corrupted
 from autoencoder_hpo.finalize.results import Examined, Group, Row, Strength
 from autoencoder_hpo.seeds import seed_for

@@ -1,7 +1,7 @@
 """What a finalize found, in words."""
 
-from autoencoder_hpo.comparison import Estimate
 from autoencoder_hpo.config.metric import Metric
+from autoencoder_hpo.finalize.comparison import Estimate
 from autoencoder_hpo.finalize.results import Contest, Examined, Row, Winner
 
 

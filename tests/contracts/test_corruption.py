@@ -43,9 +43,9 @@ from autoencoder_hpo.denoise.spans import find_span
 from autoencoder_hpo.diagnosis.trials import of_trial
 from autoencoder_hpo.finalize.images import HeldOutImages, held_out_noise, is_corrupted
 from autoencoder_hpo.finalize.testing import NOISE_FACTORS, BaselineScores, look, measure
-from autoencoder_hpo.schema import json_schema
 from autoencoder_hpo.space import FixedSuggester, fill
 from autoencoder_hpo.study import parse_study
+from autoencoder_hpo.study.schema import json_schema
 from autoencoder_hpo.study.yamlfile import parse_yaml
 from autoencoder_hpo.training.loop import Training
 from autoencoder_hpo.training.prepared import prepare

@@ -8,8 +8,8 @@ import torch
 from pydantic import TypeAdapter
 from torch import Tensor
 
-from autoencoder_hpo.comparison import Estimate, Verdict
 from autoencoder_hpo.config import Corruption, Task
+from autoencoder_hpo.finalize.comparison import Estimate, Verdict
 from autoencoder_hpo.finalize.images import HeldOutImages, held_out_noise
 from autoencoder_hpo.finalize.results import Contest, Examined
 from autoencoder_hpo.finalize.testing import (

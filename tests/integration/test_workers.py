@@ -303,7 +303,7 @@ def test_workers_of_several_devices_are_one_service(cli: Cli, tmp_path: Path) ->
     """What a machine with several GPUs runs, with the CPU in their place."""
     cli("create", cli.write(search={"trials": 4}, **QUICK))
     code = (
-        "from autoencoder_hpo.fleet import Fleet, Slot, attend\n"
+        "from autoencoder_hpo.processes import Fleet, Slot, attend\n"
         "from autoencoder_hpo.settings import settings\n"
         "attend(Fleet(None, None, [Slot('cpu', 1)] * 2, settings()), lambda line: print(line, flush=True))\n"
     )

@@ -7,8 +7,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from autoencoder_hpo.errors import StudyError
-from autoencoder_hpo.schema import json_schema
 from autoencoder_hpo.study import load_study
+from autoencoder_hpo.study.schema import json_schema
 from autoencoder_hpo.study.yamlfile import parse_yaml
 
 QUICKSTART = (Path(__file__).parent.parent / "studies" / "quickstart.yaml").read_text()

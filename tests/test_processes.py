@@ -9,14 +9,14 @@ import pytest
 import torch
 from support import until
 
-from autoencoder_hpo import fleet
-from autoencoder_hpo.fleet import Fleet, Slot, slots
+from autoencoder_hpo import processes
+from autoencoder_hpo.processes import Fleet, Slot, slots
 from autoencoder_hpo.settings import Settings
 
 
 @pytest.fixture
 def cores(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
-    monkeypatch.setattr(fleet, "usable_cores", lambda: request.param)
+    monkeypatch.setattr(processes, "usable_cores", lambda: request.param)
 
 
 @pytest.mark.parametrize(
@@ -34,10 +34,10 @@ def test_no_workers_where_none_are_wanted() -> None:
 
 
 def gpus(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    monkeypatch.setattr(fleet, "may_have_gpu", lambda: True)
+    monkeypatch.setattr(processes, "may_have_gpu", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: number)
-    monkeypatch.setattr(fleet, "usable_cores", lambda: 16)
+    monkeypatch.setattr(processes, "usable_cores", lambda: 16)
 
 
 def test_one_worker_for_each_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,13 +53,13 @@ def test_more_workers_than_gpus_take_turns(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_usable_cores_are_those_of_this_process() -> None:
-    assert fleet.usable_cores() >= 1
+    assert processes.usable_cores() >= 1
 
 
 def test_places_on_a_machine_without_a_gpu_are_known_without_torch() -> None:
     program = (
-        "import sys; from autoencoder_hpo import fleet; fleet.may_have_gpu = lambda: False; "
-        "fleet.slots(None, None); fleet.slots('cpu', 2); sys.exit('torch' in sys.modules)"
+        "import sys; from autoencoder_hpo import fleet; processes.may_have_gpu = lambda: False; "
+        "fleet.slots(None, None); processes.slots('cpu', 2); sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
@@ -69,8 +69,8 @@ def test_places_on_a_machine_without_a_gpu_are_known_without_torch() -> None:
 def test_a_drivers_device_file_means_that_torch_is_asked(
     monkeypatch: pytest.MonkeyPatch, mark: str, there: bool
 ) -> None:
-    monkeypatch.setattr(fleet, "GPU_MARKS", (mark,))
-    assert fleet.may_have_gpu() is there
+    monkeypatch.setattr(processes, "GPU_MARKS", (mark,))
+    assert processes.may_have_gpu() is there
 
 
 @pytest.fixture
@@ -97,11 +97,11 @@ def test_released_workers_are_not_dismissed(held: Fleet, tmp_path: Path) -> None
 
 def test_held_workers_end_with_the_process_that_started_them(tmp_path: Path) -> None:
     program = (
-        "import os; from pathlib import Path; from autoencoder_hpo.fleet import Fleet, Slot; "
+        "import os; from pathlib import Path; from autoencoder_hpo.processes import Fleet, Slot; "
         "from autoencoder_hpo.settings import Settings; "
         f"settings = Settings(home=Path({str(tmp_path)!r})); "
         "fleet = Fleet('held', 'sqlite:///never', [Slot('cpu', 1)], settings, held=True); "
-        "print(fleet._workers[0][0].pid, flush=True); os._exit(0)"
+        "print(processes._workers[0][0].pid, flush=True); os._exit(0)"
     )
     said = subprocess.run(
         [sys.executable, "-c", program], check=True, stdout=subprocess.PIPE, text=True

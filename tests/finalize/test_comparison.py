@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from autoencoder_hpo import comparison
-from autoencoder_hpo.comparison import (
+from autoencoder_hpo.config.metric import Metric
+from autoencoder_hpo.finalize import comparison
+from autoencoder_hpo.finalize.comparison import (
     Candidate,
     choose_winner,
     estimate_difference,
     estimate_mean,
 )
-from autoencoder_hpo.config.metric import Metric
 
 IMAGES = 400
 PSNR = Metric.VAL_PSNR

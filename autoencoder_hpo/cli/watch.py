@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.live import Live
 
 from autoencoder_hpo.errors import UnreachableError
-from autoencoder_hpo.fleet import Fleet
+from autoencoder_hpo.processes import Fleet
 from autoencoder_hpo.screens import live_screen, model_kind, trial_line
 from autoencoder_hpo.stopping import StopFlag
 from autoencoder_hpo.storage.database import Storage

@@ -58,7 +58,7 @@ def _packages() -> Finding:
 def _device() -> Finding:
     import torch
 
-    from autoencoder_hpo.fleet import usable_cores
+    from autoencoder_hpo.processes import usable_cores
 
     if torch.cuda.is_available():
         gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
