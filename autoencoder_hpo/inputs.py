@@ -11,8 +11,8 @@ import torch
 
 from autoencoder_hpo.baselines import affine_record, pca_record
 from autoencoder_hpo.config import Corruption, TrialConfig
-from autoencoder_hpo.data.census import census
 from autoencoder_hpo.data.splits import SearchData, folds, load_search_data
+from autoencoder_hpo.data.statistics import census
 from autoencoder_hpo.errors import StudyError
 from autoencoder_hpo.settings import Settings, make_directory
 from autoencoder_hpo.space import corners

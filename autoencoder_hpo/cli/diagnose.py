@@ -43,7 +43,7 @@ def diagnose(
     """
     from autoencoder_hpo.diagnosis.audit import regret
     from autoencoder_hpo.diagnosis.findings import Facts
-    from autoencoder_hpo.diagnosis.levels import complete
+    from autoencoder_hpo.diagnosis.ranking import complete
     from autoencoder_hpo.diagnosis.screen import diagnosis_record, diagnosis_screen
     from autoencoder_hpo.diagnosis.study import diagnose as findings_of
     from autoencoder_hpo.storage.study import open_study
@@ -68,8 +68,8 @@ def _audit(opened: "OpenStudy", number: int, device: str | None) -> None:
     from rich.progress import Progress
 
     from autoencoder_hpo.diagnosis.audit import promising
+    from autoencoder_hpo.diagnosis.complete_pruned import epochs_of, finish_all
     from autoencoder_hpo.diagnosis.findings import Facts
-    from autoencoder_hpo.diagnosis.finishing import epochs_of, finish_all
     from autoencoder_hpo.inputs import load_inputs, refuse_other_data
     from autoencoder_hpo.settings import settings
     from autoencoder_hpo.training.devices import choose_device

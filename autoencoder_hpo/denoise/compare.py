@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from autoencoder_hpo.denoise.spans import Span
+from autoencoder_hpo.denoise.value_range import Span
 from autoencoder_hpo.errors import DataError
 from autoencoder_hpo.training.metrics import mse_per_image, psnr, ssim
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from autoencoder_hpo.denoise.denoiser import Denoiser
 from autoencoder_hpo.denoise.plan import Plan, plan_tiles
-from autoencoder_hpo.denoise.spans import Span
 from autoencoder_hpo.denoise.tiles import inside
+from autoencoder_hpo.denoise.value_range import Span
 from autoencoder_hpo.errors import DataError
 
 Progress = Callable[[float], None]

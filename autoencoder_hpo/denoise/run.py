@@ -19,7 +19,7 @@ from autoencoder_hpo.denoise.noise import middle, noise_remark
 from autoencoder_hpo.denoise.plan import plan_tiles
 from autoencoder_hpo.denoise.reading import read_images
 from autoencoder_hpo.denoise.restoring import Progress, channel_remark, restore_stored
-from autoencoder_hpo.denoise.spans import Span, find_span
+from autoencoder_hpo.denoise.value_range import Span, find_span
 from autoencoder_hpo.denoise.writing import write_out
 from autoencoder_hpo.errors import DataError, DiskError
 from autoencoder_hpo.files import write_atomically

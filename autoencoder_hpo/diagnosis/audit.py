@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from optuna.trial import FrozenTrial
 
 from autoencoder_hpo.diagnosis.findings import AUDIT, Audited, Facts
-from autoencoder_hpo.diagnosis.levels import at_epoch, complete, curve, level, pruned
+from autoencoder_hpo.diagnosis.ranking import at_epoch, complete, curve, level, pruned
 from autoencoder_hpo.storage.leases import CONFIG, RUN
 from autoencoder_hpo.storage.study import OpenStudy
 

@@ -3,9 +3,9 @@
 from optuna.trial import FrozenTrial
 
 from autoencoder_hpo.diagnosis.audit import Regret, regret
-from autoencoder_hpo.diagnosis.changes import pruner_with
+from autoencoder_hpo.diagnosis.edits import pruner_with
 from autoencoder_hpo.diagnosis.findings import Facts, Finding
-from autoencoder_hpo.diagnosis.levels import at_epoch, complete, curve, numbers, pruned
+from autoencoder_hpo.diagnosis.ranking import at_epoch, complete, curve, numbers, pruned
 from autoencoder_hpo.study import Hyperband, Median, NoPruner, Percentile, SuccessiveHalving
 
 FEWEST = 3

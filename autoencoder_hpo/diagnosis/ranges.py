@@ -8,7 +8,7 @@ from statistics import median
 
 from optuna.trial import FrozenTrial, TrialState
 
-from autoencoder_hpo.diagnosis.changes import (
+from autoencoder_hpo.diagnosis.edits import (
     End,
     Given,
     path_of,
@@ -17,7 +17,7 @@ from autoencoder_hpo.diagnosis.changes import (
     written,
 )
 from autoencoder_hpo.diagnosis.findings import Facts, Finding
-from autoencoder_hpo.diagnosis.levels import (
+from autoencoder_hpo.diagnosis.ranking import (
     by_chance,
     complete,
     lead,

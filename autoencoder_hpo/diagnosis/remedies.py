@@ -10,8 +10,8 @@ from typing import Any
 from annotated_types import Le
 
 from autoencoder_hpo.config import Adam, Remedy, RmsProp, Sgd
-from autoencoder_hpo.diagnosis.case import Case
-from autoencoder_hpo.diagnosis.changes import line, unet_for
+from autoencoder_hpo.diagnosis.edits import line, unet_for
+from autoencoder_hpo.diagnosis.trial_context import Case
 
 USUAL_RATES = {"adam": 1e-3, "adamw": 1e-3, "rmsprop": 1e-3, "sgd": 1e-1}
 """Where people begin; of sgd, without momentum."""

@@ -1,11 +1,11 @@
 """What holds a whole search back: its best, its space, its pruner, its budget, its failures."""
 
-from autoencoder_hpo.diagnosis.changes import small_unet
+from autoencoder_hpo.diagnosis.edits import small_unet
 from autoencoder_hpo.diagnosis.failures import of_failures
 from autoencoder_hpo.diagnosis.findings import Facts, Finding
-from autoencoder_hpo.diagnosis.levels import complete, level, near, ranked
 from autoencoder_hpo.diagnosis.pruning import of_pruning
 from autoencoder_hpo.diagnosis.ranges import of_ranges
+from autoencoder_hpo.diagnosis.ranking import complete, level, near, ranked
 from autoencoder_hpo.space import most_at_once
 from autoencoder_hpo.storage.plateau import without_progress
 from autoencoder_hpo.study import Grid

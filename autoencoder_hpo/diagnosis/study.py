@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from autoencoder_hpo.diagnosis.findings import Facts, Finding, by_sureness
 from autoencoder_hpo.diagnosis.images import of_images
-from autoencoder_hpo.diagnosis.levels import complete
+from autoencoder_hpo.diagnosis.ranking import complete
 from autoencoder_hpo.diagnosis.search import of_search
 from autoencoder_hpo.diagnosis.trials import of_trial
 

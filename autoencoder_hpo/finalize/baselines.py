@@ -10,9 +10,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from autoencoder_hpo.baselines import fit_baselines
 from autoencoder_hpo.data.splits import SearchData
-from autoencoder_hpo.finalize.crew import Tell
 from autoencoder_hpo.finalize.images import HeldOutImages
 from autoencoder_hpo.finalize.plan import Plan
+from autoencoder_hpo.finalize.pool import Tell
 from autoencoder_hpo.finalize.results import Step
 from autoencoder_hpo.finalize.retraining import keep_whole
 from autoencoder_hpo.finalize.testing import BaselineScores, score_baseline

@@ -10,8 +10,6 @@ import torch
 from autoencoder_hpo.data.splits import SearchData
 from autoencoder_hpo.errors import StudyError
 from autoencoder_hpo.finalize.baselines import baseline_scores
-from autoencoder_hpo.finalize.contest import decide
-from autoencoder_hpo.finalize.crew import Tell, train_alone, train_together
 from autoencoder_hpo.finalize.images import (
     HeldOutImages,
     load_everything,
@@ -19,12 +17,14 @@ from autoencoder_hpo.finalize.images import (
     load_test,
     prepare_search,
 )
-from autoencoder_hpo.finalize.looks import record_look
 from autoencoder_hpo.finalize.packing import Packed, load_model, pack
 from autoencoder_hpo.finalize.pending import Pending, read_pending, settle_pending, write_pending
 from autoencoder_hpo.finalize.plan import Plan, Request, alone, make_plan
+from autoencoder_hpo.finalize.pool import Tell, train_alone, train_together
 from autoencoder_hpo.finalize.results import Contest, Examined, Finalized, Look, Step, Winner
 from autoencoder_hpo.finalize.retraining import Job, Retrained, read_result, result_path
+from autoencoder_hpo.finalize.selection import decide
+from autoencoder_hpo.finalize.test_access import record_look
 from autoencoder_hpo.finalize.testing import look, restore_with
 from autoencoder_hpo.finalize.wording import verdict, warnings
 from autoencoder_hpo.inputs import Inputs, refuse_other_data

@@ -13,13 +13,10 @@ A hole's name in the database is its path with the chosen kind in it, such as
     holes     reads and names them
     fill      asks a suggester for each
     params    the way back: from a config to the answers that give it
-    span      what there is to choose from: parameters, corners, grid cells
+    enumerate what there is to choose from: parameters, corners, grid cells
 """
 
-from autoencoder_hpo.space.fill import Filled, FixedSuggester, Suggester, fill
-from autoencoder_hpo.space.holes import Path, SpaceError
-from autoencoder_hpo.space.params import UnknownKey, to_params
-from autoencoder_hpo.space.span import (
+from autoencoder_hpo.space.enumerate import (
     MOST_CELLS,
     MOST_CORNERS,
     Parameter,
@@ -34,6 +31,9 @@ from autoencoder_hpo.space.span import (
     most_at_once,
     parameters,
 )
+from autoencoder_hpo.space.fill import Filled, FixedSuggester, Suggester, fill
+from autoencoder_hpo.space.holes import Path, SpaceError
+from autoencoder_hpo.space.params import UnknownKey, to_params
 
 __all__ = [
     "MOST_CELLS",

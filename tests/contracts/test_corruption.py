@@ -39,7 +39,7 @@ from autoencoder_hpo.config import Corruption, CorruptionBase, GaussianNoise, Ta
 from autoencoder_hpo.data.corruption import corrupt, validation_noise
 from autoencoder_hpo.data.splits import ImageSet
 from autoencoder_hpo.denoise.noise import noise_remark
-from autoencoder_hpo.denoise.spans import find_span
+from autoencoder_hpo.denoise.value_range import find_span
 from autoencoder_hpo.diagnosis.trials import of_trial
 from autoencoder_hpo.finalize.images import HeldOutImages, held_out_noise, is_corrupted
 from autoencoder_hpo.finalize.testing import NOISE_FACTORS, BaselineScores, look, measure

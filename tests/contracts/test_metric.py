@@ -27,8 +27,8 @@ from optuna.trial import FrozenTrial, TrialState
 from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.diagnosis.audit import promising, regret
 from autoencoder_hpo.diagnosis.findings import Audited, Facts
-from autoencoder_hpo.diagnosis.levels import complete, curve, level
 from autoencoder_hpo.diagnosis.pruning import of_pruning
+from autoencoder_hpo.diagnosis.ranking import complete, curve, level
 from autoencoder_hpo.finalize.plan import Request, make_plan
 from autoencoder_hpo.report.contents import Contents
 from autoencoder_hpo.report.figures import figures

@@ -22,7 +22,7 @@ from torch import Generator, Tensor, nn
 from autoencoder_hpo.config import ModelConfig, Normalization
 from autoencoder_hpo.denoise.plan import pixel_bytes, plan_tiles
 from autoencoder_hpo.denoise.restoring import restore_stored
-from autoencoder_hpo.denoise.spans import Span
+from autoencoder_hpo.denoise.value_range import Span
 from autoencoder_hpo.models import build_model
 
 NOTHING = 1e-11

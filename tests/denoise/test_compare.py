@@ -7,7 +7,7 @@ import pytest
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from autoencoder_hpo.denoise.compare import compare, find_partner, mean_scores
-from autoencoder_hpo.denoise.spans import Span
+from autoencoder_hpo.denoise.value_range import Span
 from autoencoder_hpo.errors import DataError
 
 SPAN = Span(0, 255)

@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter
 from autoencoder_hpo.bundle.denoiser import LoadedDenoiser
 from autoencoder_hpo.denoise.plan import pixel_bytes, plan_tiles
 from autoencoder_hpo.denoise.restoring import channel_remark, restore_stored
-from autoencoder_hpo.denoise.spans import Span, find_span
+from autoencoder_hpo.denoise.value_range import Span, find_span
 from autoencoder_hpo.errors import DataError
 
 UNIT = Span(0.0, 1.0)

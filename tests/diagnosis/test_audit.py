@@ -8,8 +8,8 @@ from histories import DATA, file_of, told
 from support import Create, inputs_of
 
 from autoencoder_hpo.diagnosis.audit import Regret, keep_audited, promising, regret
+from autoencoder_hpo.diagnosis.complete_pruned import finish_all
 from autoencoder_hpo.diagnosis.findings import Audited, Facts
-from autoencoder_hpo.diagnosis.finishing import finish_all
 from autoencoder_hpo.worker.trial import Place
 
 OURS = {"config": {}, "run": {}}

@@ -9,8 +9,8 @@ import torch
 from histories import DATA, kinds, only
 from support import inputs_of, study_file
 
-from autoencoder_hpo.data.census import census
 from autoencoder_hpo.data.splits import ImageSet, SearchData
+from autoencoder_hpo.data.statistics import census
 from autoencoder_hpo.diagnosis.findings import Facts, Finding
 from autoencoder_hpo.diagnosis.images import of_images
 from autoencoder_hpo.inputs import describe

@@ -5,7 +5,7 @@ from itertools import combinations
 from statistics import median
 
 from autoencoder_hpo.diagnosis.findings import Facts
-from autoencoder_hpo.diagnosis.levels import complete
+from autoencoder_hpo.diagnosis.ranking import complete
 from autoencoder_hpo.space.holes import Range
 
 FIT = 20

@@ -7,9 +7,9 @@ import torch
 from finalize.conftest import Finish
 
 from autoencoder_hpo.errors import StudyError
-from autoencoder_hpo.finalize.contest import decide
 from autoencoder_hpo.finalize.plan import Plan, Request, make_plan
 from autoencoder_hpo.finalize.retraining import Retrained, write_result
+from autoencoder_hpo.finalize.selection import decide
 from autoencoder_hpo.worker.trial import Place
 
 IMAGES = 50

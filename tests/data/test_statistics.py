@@ -2,8 +2,8 @@
 
 import torch
 
-from autoencoder_hpo.data.census import LOOKED_AT, census
 from autoencoder_hpo.data.splits import ImageSet, SearchData
+from autoencoder_hpo.data.statistics import LOOKED_AT, census
 
 
 def counted(train: torch.Tensor, validation: torch.Tensor, **known: object) -> dict[str, object]:

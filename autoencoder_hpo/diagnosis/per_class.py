@@ -1,7 +1,7 @@
 """Classes or folders that a trial restores much worse than the others."""
 
-from autoencoder_hpo.diagnosis.case import Case
 from autoencoder_hpo.diagnosis.findings import Facts, Finding
+from autoencoder_hpo.diagnosis.trial_context import Case
 
 LEAST = 20
 """Validation images of a group: the mean of fewer says little."""

@@ -8,9 +8,9 @@ from finalize.conftest import Finish
 from support import study_file
 
 from autoencoder_hpo.errors import AutoencoderHpoError
-from autoencoder_hpo.finalize.crew import train_alone, train_together
 from autoencoder_hpo.finalize.images import load_images, prepare_search
 from autoencoder_hpo.finalize.plan import Request, make_plan
+from autoencoder_hpo.finalize.pool import train_alone, train_together
 from autoencoder_hpo.finalize.results import Step
 from autoencoder_hpo.finalize.retraining import result_path
 from autoencoder_hpo.worker.trial import Place

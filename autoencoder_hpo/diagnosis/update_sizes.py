@@ -3,9 +3,9 @@
 Both are read from what was stored of the model at its best epoch, and from the learning rates.
 """
 
-from autoencoder_hpo.diagnosis.case import Case
 from autoencoder_hpo.diagnosis.findings import Finding
 from autoencoder_hpo.diagnosis.remedies import other_activation, rates, relative_rate
+from autoencoder_hpo.diagnosis.trial_context import Case
 from autoencoder_hpo.screens import mse
 
 SHORT, MODEST, AMPLE = 1.0, 3.0, 30.0

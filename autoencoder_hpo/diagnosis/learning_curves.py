@@ -1,8 +1,7 @@
 """Findings about the course of a training: where its errors went, epoch by epoch."""
 
-from autoencoder_hpo.diagnosis.case import Case
-from autoencoder_hpo.diagnosis.changes import line
 from autoencoder_hpo.diagnosis.curves import JUMP, Curve
+from autoencoder_hpo.diagnosis.edits import line
 from autoencoder_hpo.diagnosis.findings import Finding, Sure
 from autoencoder_hpo.diagnosis.remedies import (
     capacity,
@@ -12,7 +11,8 @@ from autoencoder_hpo.diagnosis.remedies import (
     restraint,
     weaker_penalty,
 )
-from autoencoder_hpo.diagnosis.steps import faster, has_short_steps, reach
+from autoencoder_hpo.diagnosis.trial_context import Case
+from autoencoder_hpo.diagnosis.update_sizes import faster, has_short_steps, reach
 from autoencoder_hpo.screens import mse
 
 NOT_FINITE = "not finite"

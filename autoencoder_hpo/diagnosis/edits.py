@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from autoencoder_hpo.config import ImageShape, TrialConfig
 from autoencoder_hpo.diagnosis.findings import Facts
-from autoencoder_hpo.diagnosis.times import has_time_for
+from autoencoder_hpo.diagnosis.time_budget import has_time_for
 from autoencoder_hpo.space import FixedSuggester, corners, fill, to_params
 from autoencoder_hpo.space.holes import (
     Choice,

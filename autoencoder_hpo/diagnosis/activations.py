@@ -1,6 +1,5 @@
 """Findings about what a model has inside: its units, and its bottleneck."""
 
-from autoencoder_hpo.diagnosis.case import Case
 from autoencoder_hpo.diagnosis.findings import Finding, Sure
 from autoencoder_hpo.diagnosis.remedies import (
     enlarged,
@@ -9,6 +8,7 @@ from autoencoder_hpo.diagnosis.remedies import (
     relative_rate,
     weaker_penalty,
 )
+from autoencoder_hpo.diagnosis.trial_context import Case
 from autoencoder_hpo.screens import mse
 
 MOST_OF_ALL, MOST_OF_A_LAYER = 0.5, 0.9
