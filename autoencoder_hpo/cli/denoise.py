@@ -166,7 +166,7 @@ def _scores_table(outcomes: "Sequence[Outcome]") -> "Table":
     from rich.text import Text
 
     from autoencoder_hpo.denoise.compare import mean_scores
-    from autoencoder_hpo.screens import db
+    from autoencoder_hpo.text import db
 
     table = Table("image", "noisy PSNR", "restored PSNR", "noisy SSIM", "restored SSIM")
     rows = [(outcome.job.name, outcome.scores) for outcome in outcomes if outcome.scores]

@@ -20,7 +20,7 @@ def list_(as_json: AsJson = False, storage: StorageUrl = None) -> None:
 
     Example: autoencoder-hpo list --json
     """
-    from autoencoder_hpo.screens import studies_table
+    from autoencoder_hpo.cli.tables import studies_table
     from autoencoder_hpo.storage.status import summary
     from autoencoder_hpo.storage.study import names, open_study
 
@@ -41,7 +41,7 @@ def status(name: Name, as_json: AsJson = False, storage: StorageUrl = None) -> N
 
     Example: autoencoder-hpo status quickstart
     """
-    from autoencoder_hpo.screens import summary_screen
+    from autoencoder_hpo.cli.tables import summary_screen
     from autoencoder_hpo.storage.leases import look_after
     from autoencoder_hpo.storage.status import summary
     from autoencoder_hpo.storage.study import open_study
@@ -61,8 +61,8 @@ def best(name: Name, as_json: AsJson = False, storage: StorageUrl = None) -> Non
 
     Example: autoencoder-hpo best quickstart --json
     """
+    from autoencoder_hpo.cli.tables import config_panel, scores_table
     from autoencoder_hpo.errors import StudyError
-    from autoencoder_hpo.screens import config_panel, scores_table
     from autoencoder_hpo.storage.status import summary
     from autoencoder_hpo.storage.study import open_study
 
@@ -90,7 +90,7 @@ def show(
 
     Example: autoencoder-hpo show quickstart 3
     """
-    from autoencoder_hpo.screens import trial_screen
+    from autoencoder_hpo.cli.tables import trial_screen
     from autoencoder_hpo.storage.status import find_trial, trial_record
     from autoencoder_hpo.storage.study import open_study
 

@@ -13,14 +13,15 @@ from optuna.trial import FrozenTrial
 from rich.console import Console
 from rich.live import Live
 
+from autoencoder_hpo.cli.tables import live_screen
 from autoencoder_hpo.errors import UnreachableError
 from autoencoder_hpo.processes import Fleet
-from autoencoder_hpo.screens import live_screen, model_kind, trial_line
 from autoencoder_hpo.stopping import StopFlag
 from autoencoder_hpo.storage.database import Storage
 from autoencoder_hpo.storage.outages import is_outage
 from autoencoder_hpo.storage.status import running, summary, trial_record
 from autoencoder_hpo.storage.study import OpenStudy, open_study
+from autoencoder_hpo.text import model_kind, trial_line
 
 POLL_S = 0.5
 

@@ -208,10 +208,10 @@ def reproduce(
     """
     from rich.progress import Progress
 
+    from autoencoder_hpo.cli.tables import reproduced_screen
     from autoencoder_hpo.errors import StudyError
     from autoencoder_hpo.inputs import load_inputs
     from autoencoder_hpo.reproduce import reproduce
-    from autoencoder_hpo.screens import reproduced_screen
     from autoencoder_hpo.settings import settings
     from autoencoder_hpo.storage.status import find_trial
     from autoencoder_hpo.storage.study import open_study
@@ -308,8 +308,8 @@ def _work_here(opened: "OpenStudy", fleet: "Fleet") -> None:
 
 
 def _say_result(opened: "OpenStudy") -> None:
+    from autoencoder_hpo.cli.tables import summary_screen
     from autoencoder_hpo.errors import StudyError
-    from autoencoder_hpo.screens import summary_screen
     from autoencoder_hpo.storage.status import summary
 
     values = summary(opened)

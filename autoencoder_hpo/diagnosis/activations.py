@@ -9,7 +9,7 @@ from autoencoder_hpo.diagnosis.remedies import (
     weaker_penalty,
 )
 from autoencoder_hpo.diagnosis.trial_context import Case
-from autoencoder_hpo.screens import mse
+from autoencoder_hpo.text import mse
 
 MOST_OF_ALL, MOST_OF_A_LAYER = 0.5, 0.9
 """Shares of units or values: rectifiers keep some units silent on most images, and that is well;

@@ -13,7 +13,7 @@ from autoencoder_hpo.diagnosis.remedies import (
 )
 from autoencoder_hpo.diagnosis.trial_context import Case
 from autoencoder_hpo.diagnosis.update_sizes import faster, has_short_steps, reach
-from autoencoder_hpo.screens import mse
+from autoencoder_hpo.text import mse
 
 NOT_FINITE = "not finite"
 """In the reason of a trial that was ended for it."""

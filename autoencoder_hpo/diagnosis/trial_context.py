@@ -10,9 +10,9 @@ from optuna.trial import FrozenTrial, TrialState
 from autoencoder_hpo.config import Task, TrialConfig
 from autoencoder_hpo.diagnosis.curves import Curve
 from autoencoder_hpo.diagnosis.findings import Facts, Finding, Sure
-from autoencoder_hpo.screens import mse
 from autoencoder_hpo.storage.leases import CONFIG, REASON
 from autoencoder_hpo.study import Grid
+from autoencoder_hpo.text import mse
 
 PCA_SLACK = 2.0
 """Without noise, a trial is poor from twice the error of the best linear autoencoder of its size:

@@ -19,7 +19,7 @@ from autoencoder_hpo.diagnosis.per_class import weak_group
 from autoencoder_hpo.diagnosis.remedies import a_unet, capacity
 from autoencoder_hpo.diagnosis.trial_context import Case
 from autoencoder_hpo.diagnosis.update_sizes import stagnation
-from autoencoder_hpo.screens import mse
+from autoencoder_hpo.text import mse
 
 WORSE = 1.01
 """Times the affine filter's error: less is the same."""

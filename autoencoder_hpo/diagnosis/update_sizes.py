@@ -6,7 +6,7 @@ Both are read from what was stored of the model at its best epoch, and from the 
 from autoencoder_hpo.diagnosis.findings import Finding
 from autoencoder_hpo.diagnosis.remedies import other_activation, rates, relative_rate
 from autoencoder_hpo.diagnosis.trial_context import Case
-from autoencoder_hpo.screens import mse
+from autoencoder_hpo.text import mse
 
 SHORT, MODEST, AMPLE = 1.0, 3.0, 30.0
 """How far a whole training can move its weights, in their own size. Measured on digits and

@@ -12,7 +12,7 @@ from rich.text import Text
 from autoencoder_hpo.finalize.results import Finalized, Row, Step
 from autoencoder_hpo.finalize.test_access import look_line
 from autoencoder_hpo.finalize.wording import interval, signed_interval
-from autoencoder_hpo.screens import db, gain, mse, ssim
+from autoencoder_hpo.text import db, gain, mse, ssim
 
 SHOWN_GROUPS = 3
 

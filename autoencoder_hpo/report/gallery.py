@@ -10,7 +10,6 @@ from optuna.trial import FrozenTrial
 from PIL import Image
 
 from autoencoder_hpo.config.metric import Metric
-from autoencoder_hpo.screens import db, score
 from autoencoder_hpo.showcase.pictures import png
 from autoencoder_hpo.showcase.preview_images import CROP
 from autoencoder_hpo.showcase.store import (
@@ -23,6 +22,7 @@ from autoencoder_hpo.showcase.store import (
     trial_artifact,
 )
 from autoencoder_hpo.storage.leases import CONFIG
+from autoencoder_hpo.text import db, score
 
 TRIALS = 6
 """Trials in the gallery: with 128×128 crops in color they are about a megabyte."""

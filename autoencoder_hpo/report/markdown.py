@@ -16,8 +16,8 @@ from autoencoder_hpo.report.wording import (
     value,
     verdict,
 )
-from autoencoder_hpo.screens import db, duration, gain, mse, ssim
 from autoencoder_hpo.showcase.notes import one_line, table
+from autoencoder_hpo.text import db, duration, gain, mse, ssim
 
 MARK = "<!-- autoencoder-hpo report -->"
 

@@ -16,7 +16,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from autoencoder_hpo import screens
+from autoencoder_hpo import text
 from autoencoder_hpo.provenance import versions
 from autoencoder_hpo.report.comparing import Comparison, progress
 from autoencoder_hpo.report.contents import Contents
@@ -110,13 +110,13 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     shown = (
-        screens.db,
-        screens.score,
-        screens.gain,
-        screens.mse,
-        screens.ssim,
-        screens.duration,
-        screens.count_line,
+        text.db,
+        text.score,
+        text.gain,
+        text.mse,
+        text.ssim,
+        text.duration,
+        text.count_line,
         clipped,
         counted,
         value,

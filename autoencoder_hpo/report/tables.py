@@ -5,8 +5,8 @@ from typing import Any
 from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.report.contents import Contents
 from autoencoder_hpo.report.wording import clipped, short_names, tried, value
-from autoencoder_hpo.screens import SCORES
 from autoencoder_hpo.storage.status import best_record
+from autoencoder_hpo.text import SCORES
 
 BEST = 10
 """Trials in the table of the best."""

@@ -6,8 +6,8 @@ from typing import Any
 
 from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.report.contents import Contents
-from autoencoder_hpo.screens import BELOW_AFFINE, ahead, count_line, duration, score
 from autoencoder_hpo.storage.leases import REASON
+from autoencoder_hpo.text import BELOW_AFFINE, ahead, count_line, duration, score
 
 LONGEST = 300
 """Characters of an error that a table shows."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from autoencoder_hpo.config.metric import Metric
-from autoencoder_hpo.screens import BELOW_AFFINE, count_line, db, gain, score, verdict
+from autoencoder_hpo.text import BELOW_AFFINE, count_line, db, gain, score, verdict
 
 OUTCOMES = {
     "complete": "**{psnr}**, {gain} against the noisy input ({noisy}), best in epoch {best_epoch}",

@@ -19,7 +19,6 @@ from torch import Tensor
 
 from autoencoder_hpo.diagnosis.findings import Facts
 from autoencoder_hpo.diagnosis.study import diagnose
-from autoencoder_hpo.screens import db, score
 from autoencoder_hpo.showcase import plots
 from autoencoder_hpo.showcase.notes import study_note, trial_note
 from autoencoder_hpo.showcase.pictures import (
@@ -47,6 +46,7 @@ from autoencoder_hpo.showcase.store import (
 )
 from autoencoder_hpo.storage.status import summary, trial_record
 from autoencoder_hpo.storage.study import OpenStudy, best_first
+from autoencoder_hpo.text import db, score
 
 log = logging.getLogger(__name__)
 

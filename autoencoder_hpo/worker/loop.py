@@ -12,7 +12,6 @@ from optuna.trial import FrozenTrial
 
 from autoencoder_hpo.errors import DataError, StudyError, UnreachableError
 from autoencoder_hpo.inputs import Inputs, load_inputs, refuse_other_data
-from autoencoder_hpo.screens import trial_line
 from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.showcase.preview_images import choose_probes
 from autoencoder_hpo.showcase.publish import refresh
@@ -23,6 +22,7 @@ from autoencoder_hpo.storage.leases import Claimed, Nothing, claim, has_work
 from autoencoder_hpo.storage.samplers import with_search
 from autoencoder_hpo.storage.status import trial_record
 from autoencoder_hpo.storage.study import open_study
+from autoencoder_hpo.text import trial_line
 from autoencoder_hpo.worker.batching import Stacker, Stacking
 from autoencoder_hpo.worker.trial import Place
 

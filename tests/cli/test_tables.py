@@ -5,7 +5,8 @@ from typing import Any
 
 from rich.console import Console, RenderableType
 
-from autoencoder_hpo.screens import duration, hidden_units, live_screen, summary_screen
+from autoencoder_hpo.cli.tables import hidden_units, live_screen, summary_screen
+from autoencoder_hpo.text import duration
 
 VIEW: dict[str, Any] = {
     "study": "digits",
