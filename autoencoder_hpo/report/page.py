@@ -79,8 +79,8 @@ def comparison_page(comparison: Comparison) -> str:
 def _render(template: str, drawn: Sequence[Figure], **values: Any) -> str:
     script = _script("script.js")
     allowed = [_hash(script), *([_hash(plotly())] if drawn else [])]
-    text = _environment().get_template(template)
-    return text.render(
+    page_template = _environment().get_template(template)
+    return page_template.render(
         **values,
         policy=_policy(allowed),
         script=Markup(script),
