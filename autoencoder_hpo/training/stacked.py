@@ -7,19 +7,37 @@ model's own: images, noise, dropout, penalties, clipping, optimizer, learning ra
 
 import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.func import vmap
 
+from autoencoder_hpo.config import TrialConfig
 from autoencoder_hpo.models import build_model, seed_dropout
 from autoencoder_hpo.training.losses import COEFFICIENTS, Loss, total_loss, with_tensors
 from autoencoder_hpo.training.optim import lay_out_as_weights
 from autoencoder_hpo.training.steps import Lane, Wanted, one_by_one
 
 log = logging.getLogger(__name__)
+PER_MODEL = {
+    "model.dropout": "each draws masks of its own: Lane.draws",
+    "optimizer": "each has its own: Lane.optimizer",
+    "schedule": "each step comes with its learning rate: Wanted.lr",
+    "epochs": "a training that is over leaves the stack",
+    **dict.fromkeys(COEFFICIENTS, "a tensor with a number for each: StackedStep"),
+    "gradient_clip": "each gradient is clipped by itself: Lane.update",
+    "early_stopping": "a training that is over leaves the stack",
+    "standardize": "mean and deviation are buffers of the model",
+    "corruption": "each batch has noise of its own: Lane.batch",
+}
+"""Fields in which the models of one stack may differ, each with the place that makes it so.
+
+All others must be equal, for the stack has them from its first model. A field that is missing here
+costs time: models that differ in it are never trained at once.
+"""
 
 
 class StackedSteps:
@@ -64,13 +82,41 @@ class StackedSteps:
 
 
 def shape_of(lane: Lane) -> tuple[Any, ...]:
-    """What models whose steps are taken at once have in common."""
-    config = lane.config
-    model = config.model.model_dump(exclude={"dropout"})
-    return (
-        *lane.data.train_clean.shape[1:], lane.data.device, lane.precision,
-        config.loss, config.huber_delta, *model.items(),
-    )  # fmt: skip
+    """What models whose steps are taken at once have in common: all that is not `PER_MODEL`."""
+    shape = lane.data.train_clean.shape[1:]
+    return (*shape, lane.data.device, lane.precision, _common(lane.config))
+
+
+@lru_cache(maxsize=256)  # asked before every step
+def _common(config: TrialConfig) -> str:
+    return config.model_dump_json(exclude=_EXCLUDED)
+
+
+def is_per_model(parameter: str) -> bool:
+    """Whether models of a stack may differ in a parameter of the search.
+
+    Its name is the path of its field, with the kinds in it that were chosen on the way.
+    """
+    first, *others = parameter.split(".")
+    return any(
+        first == field and set(below) <= set(others)
+        for field, *below in (path.split(".") for path in PER_MODEL)
+    )
+
+
+def _nested(paths: Iterable[str]) -> dict[str, Any]:
+    """As pydantic wants what it leaves out: `a.b` is {a: {b: True}}."""
+    tree: dict[str, Any] = {}
+    for path in paths:
+        *above, last = path.split(".")
+        part = tree
+        for key in above:
+            part = part.setdefault(key, {})
+        part[last] = True
+    return tree
+
+
+_EXCLUDED = _nested(PER_MODEL)
 
 
 class StackedStep:

@@ -15,7 +15,7 @@ from autoencoder_hpo.study import CmaEs, GaussianProcess, Random, Tpe
 from autoencoder_hpo.training.graphed import GraphedSteps
 from autoencoder_hpo.training.loop import Training
 from autoencoder_hpo.training.prepared import Prepared
-from autoencoder_hpo.training.stacked import StackedSteps, shape_of
+from autoencoder_hpo.training.stacked import StackedSteps, is_per_model, shape_of
 from autoencoder_hpo.training.steps import Lane, Steps, Take, Wanted, drive, one_by_one, together
 from autoencoder_hpo.worker.trial import Outcome, Place, trial_steps
 
@@ -35,7 +35,6 @@ WARM, TIMED = 3, 5
 """Steps taken before the clock starts, and while it runs."""
 FREE = (Tpe, Random, GaussianProcess, CmaEs)
 """Samplers that go on well when some parameters are given; others visit set points."""
-SHAPE = ("batch_size", "loss", "huber_delta")
 
 
 class Stacker:
@@ -86,7 +85,7 @@ class Stacker:
     def _size(self, task: Task, first: Wanted) -> int:
         if self.wish != "auto":
             return self.wish
-        shape = (first.lane.config.batch_size, *shape_of(first.lane))
+        shape = shape_of(first.lane)
         if shape not in self._sizes:
             self._sizes[shape] = best_size(task, first.lane)
             log.info("%d models like %s train at once", self._sizes[shape], shape)
@@ -114,13 +113,9 @@ def _another(opened: OpenStudy, claimed: Claimed, worker: str) -> Claimed | None
 
 
 def _shape(opened: OpenStudy, claimed: Claimed) -> Mapping[str, Any]:
-    """The trial's parameters that decide the shape of its steps."""
+    """The trial's parameters that others must have too, to be trained at once with it."""
     trial = opened.storage.rdb.get_trial(claimed.trial_id)
-    return {
-        name: value
-        for name, value in trial.params.items()
-        if name in SHAPE or (name.split(".")[0] == "model" and not name.endswith(".dropout"))
-    }
+    return {name: value for name, value in trial.params.items() if not is_per_model(name)}
 
 
 def best_size(task: Task, lane: Lane, most: int = MOST) -> int:

@@ -46,6 +46,8 @@ class Case:
 
     path: str
     """With the kinds chosen on the way, such as `model.mlp.width`."""
+    field: str
+    """Without them: `model.width`."""
     name: str
     """The path, and the value where each is a case of its own: `loss=bce`."""
     base: TrialConfig
@@ -71,7 +73,7 @@ def _below(
             beside = _merged(tree, TOGETHER.get(label, {}))
             chosen = _put(beside, here, _small(kind))
             if not _is_at(beside, here, kind):
-                yield _case(config, known, label, beside, [chosen])
+                yield _case(config, here, known, label, beside, [chosen])
             yield from _below(config, kind, chosen, at=here, path=label)
         if not kinds and not _constant(field):
             yield from _of_a_value(config, field, base, here, known)
@@ -84,17 +86,22 @@ def _of_a_value(
     some, numbers = _choices(field), [*VALUES.get(path, ()), *_numbers(field, now)]
     for value in some:
         if value != now:
-            yield _case(config, path, f"{path}={value}", tree, [_put(tree, here, value)])
+            yield _case(config, here, path, f"{path}={value}", tree, [_put(tree, here, value)])
     if numbers or not some:
         tried = [_put(tree, here, value) for value in numbers if value != now]
-        yield _case(config, path, path, tree, tried)
+        yield _case(config, here, path, path, tree, tried)
 
 
 def _case(
-    config: type[TrialConfig], path: str, name: str, base: Tree, others: Sequence[Tree]
+    config: type[TrialConfig],
+    here: tuple[str, ...],
+    path: str,
+    name: str,
+    base: Tree,
+    others: Sequence[Tree],
 ) -> Case:
     valid = [found for other in others if (found := _valid(config, other)) is not None]
-    return Case(path, name, config.model_validate(base), tuple(valid))
+    return Case(path, ".".join(here), name, config.model_validate(base), tuple(valid))
 
 
 def _valid(config: type[TrialConfig], tree: Tree) -> TrialConfig | None:

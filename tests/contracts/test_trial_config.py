@@ -16,8 +16,9 @@ from autoencoder_hpo.config import TrialConfig
 from autoencoder_hpo.data.splits import ImageSet
 from autoencoder_hpo.training.health import examine
 from autoencoder_hpo.training.loop import EpochResult, Training
+from autoencoder_hpo.training.losses import COEFFICIENTS
 from autoencoder_hpo.training.prepared import Prepared, prepare
-from autoencoder_hpo.training.stacked import StackedSteps
+from autoencoder_hpo.training.stacked import PER_MODEL, StackedSteps, is_per_model, shape_of
 from autoencoder_hpo.training.steps import Wanted, drive, eager_step, together
 
 UNCHANGED = {
@@ -95,6 +96,35 @@ def test_every_field_changes_the_curve_alone_and_in_a_stack(case: Case) -> None:
     for run, config in zip(stack, configs, strict=True):
         assert difference(run.history, alone(config)) < 1e-8
     assert max(run.at_once for run in stack) > 1
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_a_stack_has_in_common_all_but_what_is_listed(case: Case) -> None:
+    """Parameters of a search are told apart as the fields are."""
+    listed = case.field in PER_MODEL or case.field.split(".")[0] in PER_MODEL
+    assert is_per_model(case.path) == listed
+    here = shape_of(training(case.base).lane)
+    for other in case.others:
+        assert (shape_of(training(other).lane) == here) == listed
+
+
+def test_a_field_that_is_forgotten_is_in_common() -> None:
+    class Wider(TrialConfig):
+        share: float = 0.25
+
+    one, other = (
+        Wider.model_validate({"model": {"kind": "mlp"}, "share": share}) for share in (0.25, 0.5)
+    )
+    assert shape_of(training(one).lane) != shape_of(training(other).lane)
+    assert shape_of(training(one).lane) == shape_of(training(one).lane)
+    assert not is_per_model("share")
+
+
+def test_what_is_listed_are_fields() -> None:
+    fields = {case.field for case in CASES}
+    tops = {field.split(".")[0] for field in fields}
+    assert PER_MODEL.keys() <= fields | tops
+    assert set(COEFFICIENTS) <= tops
 
 
 @pytest.mark.parametrize("path", UNCHANGED)
