@@ -111,7 +111,7 @@ def _some(name: str, field: FieldInfo) -> list[Any]:
         return [*known, False, True]
     if field.annotation is int:
         least = bounds[Ge].ge if Ge in bounds else bounds[Gt].gt + 1 if Gt in bounds else 0
-        first = max(least, min(SMALL, *known, SMALL))
+        first = max(least, min([SMALL, *known]))
         return [first, least, first + 1]
     if field.annotation is float:
         ends = [bounds[Ge].ge] if Ge in bounds else []
