@@ -11,6 +11,7 @@ from typing import Any
 
 from support import config_of, inputs_of, merged, study_file
 
+from autoencoder_hpo.config import Metric
 from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.training.folds import build_training
 from autoencoder_hpo.training.health import health_of
@@ -122,7 +123,7 @@ def trained(model: str, optimizer: str, home: Path) -> list[dict[str, Any]]:
                 data,
                 seed=SEED + number,
                 precision=kind.precision,
-                best_by=kind.best_by,
+                best_by=Metric(kind.best_by),
             )
             for number, file in enumerate(files)
         ]
@@ -138,7 +139,7 @@ def trained(model: str, optimizer: str, home: Path) -> list[dict[str, Any]]:
             "alone": _curve(one),
             "stacked": _curve(other),
             "best": [one.best.epoch, other.best.epoch],
-            "scores": [_hex(asdict(one.scores())), _hex(asdict(other.scores()))],
+            "scores": [_hex(one.scores().as_record()), _hex(other.scores().as_record())],
             "groups": _hex(one.group_psnr() or {}),
             "health": asdict(health_of(one)),
         }

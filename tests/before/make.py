@@ -35,23 +35,23 @@ from before.machine import machine
 from before.studies import BUNDLES, STUDIES
 from support import after, inputs_of, study_text
 
-from autoencoder_hpo import objective
-from autoencoder_hpo.artifacts import open_store
-from autoencoder_hpo.claims import Claimed, claim
 from autoencoder_hpo.cli import main
 from autoencoder_hpo.inputs import describe
-from autoencoder_hpo.ledger import Halt, OpenStudy, create_study, halt_study
-from autoencoder_hpo.objective import Place, run_trial
-from autoencoder_hpo.postgres import start_embedded
-from autoencoder_hpo.probes import choose_probes
 from autoencoder_hpo.provenance import git_state
-from autoencoder_hpo.search import with_search
 from autoencoder_hpo.settings import Settings
-from autoencoder_hpo.showcase import refresh
-from autoencoder_hpo.storage import open_storage
+from autoencoder_hpo.showcase.preview_images import choose_probes
+from autoencoder_hpo.showcase.publish import refresh
+from autoencoder_hpo.showcase.store import open_store
+from autoencoder_hpo.storage.database import open_storage
+from autoencoder_hpo.storage.embedded import start_embedded
+from autoencoder_hpo.storage.leases import Claimed, claim
+from autoencoder_hpo.storage.samplers import with_search
+from autoencoder_hpo.storage.study import Halt, OpenStudy, create_study, halt_study
 from autoencoder_hpo.study import parse_study
 from autoencoder_hpo.training.checkpoint import load_checkpoint, save_checkpoint
 from autoencoder_hpo.training.loop import Training
+from autoencoder_hpo.worker import trial
+from autoencoder_hpo.worker.trial import Place, run_trial
 
 ADA = "/home/ada"
 """Whose home the stored paths are in."""
@@ -76,7 +76,7 @@ def records() -> None:
     folder = Path(tempfile.mkdtemp(prefix="before-"))
     os.environ.update(LOGNAME="ada", COLUMNS="120", TZ="UTC")
     socket.gethostname = lambda: "here"
-    objective.SAVE_S = 0.0
+    trial.SAVE_S = 0.0
     server = start_embedded(folder / "postgres" / "data")
     made, again = Made(folder, _database(server, "made")), _database(server, "again")
     os.chdir(folder)

@@ -12,7 +12,6 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from autoencoder_hpo.config import Strict, TrialConfig
-from autoencoder_hpo.models import check_model
 
 Tree = dict[str, Any]
 SHAPE = (1, 8, 8)
@@ -107,7 +106,7 @@ def _case(
 def _valid(config: type[TrialConfig], tree: Tree) -> TrialConfig | None:
     try:
         found = config.model_validate(tree)
-        check_model(found.model, SHAPE)
+        found.model.check(SHAPE)
     except ValueError:  # out of bounds, or against the base
         return None
     return found

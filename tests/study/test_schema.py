@@ -11,7 +11,7 @@ from autoencoder_hpo.study import load_study
 from autoencoder_hpo.study.schema import json_schema
 from autoencoder_hpo.study.yamlfile import parse_yaml
 
-QUICKSTART = (Path(__file__).parent.parent / "studies" / "quickstart.yaml").read_text()
+QUICKSTART = (Path(__file__).parents[2] / "studies" / "quickstart.yaml").read_text()
 SCHEMA = json_schema()
 VALIDATOR = Draft202012Validator(SCHEMA)
 

@@ -40,7 +40,7 @@ trial:
       - {kind: mlp, depth: {int: [1, 3]}, width: 64}
       - {kind: unet, channels: {int: [4, 8]}}
 """
-SHIPPED = sorted((Path(__file__).parent.parent / "studies").glob("*.yaml"))
+SHIPPED = sorted((Path(__file__).parents[2] / "studies").glob("*.yaml"))
 
 
 def parse(text: str) -> StudyFile:
