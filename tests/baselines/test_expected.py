@@ -6,7 +6,7 @@ from baselines.examples import corruption, noisy
 from torch import Tensor
 
 from autoencoder_hpo.baselines.expected import Unbias
-from autoencoder_hpo.config import Corruption
+from autoencoder_hpo.config import Corruption, GaussianNoise
 
 
 def test_a_black_pixel_under_clipped_noise_is_black_again() -> None:
@@ -26,6 +26,15 @@ def test_without_a_known_bias_that_can_be_undone_there_is_nothing_to_undo(
     config: Corruption | None,
 ) -> None:
     assert Unbias.of(config) is None
+
+
+def test_a_kind_is_believed_that_it_cannot_be_undone() -> None:
+    class Lost(GaussianNoise):
+        @property
+        def invertible(self) -> bool:
+            return False
+
+    assert Unbias.of(Lost(kind="gaussian", sigma=0.2)) is None
 
 
 def test_steps_cannot_be_undone(monkeypatch: pytest.MonkeyPatch) -> None:
