@@ -57,7 +57,7 @@ def end(
     return settle(opened, number, worker, state, value, epochs={}, attrs=attrs, system={})
 
 
-def finish(opened: OpenStudy, claimed: Claimed, worker: str = "a") -> Standing:
+def complete(opened: OpenStudy, claimed: Claimed, worker: str = "a") -> Standing:
     return end(opened, claimed, TrialState.COMPLETE, worker)
 
 
@@ -99,7 +99,7 @@ def test_the_budget_is_exact_for_eight_workers(
                     return done
                 case Claimed() as claimed:
                     done.append(claimed.number)
-                    finish(opened, claimed, str(worker))
+                    complete(opened, claimed, str(worker))
 
     with ThreadPoolExecutor(8) as workers:
         done = [number for numbers in workers.map(work, range(8)) for number in numbers]
@@ -150,7 +150,7 @@ def test_a_grid_gives_each_cell_once_and_a_failed_cell_again(create: Create) -> 
     taken = []
     while isinstance(claimed := claim(opened, "a"), Claimed):
         taken.append(stored(opened, claimed).user_attrs[CELL])
-        finish(opened, claimed)
+        complete(opened, claimed)
     assert sorted(taken) == list(range(12))
     assert claimed == Nothing("budget")
 
@@ -159,7 +159,7 @@ def test_ten_failures_in_a_row_stop_the_study_until_it_is_resumed(create: Create
     opened = create(search={"trials": 5})
     for number in range(9):
         fail(opened, take(opened), f"cause {number}")
-    finish(opened, take(opened))  # the row begins anew
+    complete(opened, take(opened))  # the row begins anew
     for number in range(10):
         fail(opened, take(opened), f"cause {number}")
     stopped = claim(opened, "a")
@@ -295,12 +295,12 @@ def test_a_slower_worker_settles_nothing(create: Create) -> None:
     slow = take(opened)
     silence(opened, slow)
     fast = take(opened, "b")
-    assert finish(opened, slow).owner == "other"
+    assert complete(opened, slow).owner == "other"
     assert stored(opened, slow).state is TrialState.RUNNING
     assert keep(opened, slow.trial_id, "a", {1: 1.0}, {}).owner == "other"
     assert stored(opened, slow).intermediate_values == {}
-    assert finish(opened, fast, "b") == Standing("mine", "RUNNING")
-    assert finish(opened, fast, "b") == Standing("mine", "COMPLETE")
+    assert complete(opened, fast, "b") == Standing("mine", "RUNNING")
+    assert complete(opened, fast, "b") == Standing("mine", "COMPLETE")
 
 
 def test_a_report_is_told_how_many_trials_are_complete(create: Create) -> None:
