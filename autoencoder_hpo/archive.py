@@ -15,14 +15,14 @@ from autoencoder_hpo.files import write_atomically
 from autoencoder_hpo.showcase.publish import SHOWN
 from autoencoder_hpo.storage.database import Storage
 from autoencoder_hpo.storage.leases import WORKER
-from autoencoder_hpo.storage.study import FILE, OpenStudy, names, new_optuna_study, open_study
+from autoencoder_hpo.storage.study import FILE, StudyHandle, names, new_optuna_study, open_study
 from autoencoder_hpo.study import parse_study
 
 FORMAT = "autoencoder-hpo study"
 VERSION = 1
 
 
-def export_study(opened: OpenStudy, path: Path) -> int:
+def export_study(opened: StudyHandle, path: Path) -> int:
     """Write the study and its trials as gzipped JSON; returns how many trials.
 
     Raises:
@@ -44,7 +44,7 @@ def export_study(opened: OpenStudy, path: Path) -> int:
     return len(trials)
 
 
-def import_study(storage: Storage, path: Path) -> OpenStudy:
+def import_study(storage: Storage, path: Path) -> StudyHandle:
     """Create the study that `export_study` wrote.
 
     Trials that were running wait for a worker. The checkpoints and pictures stay where they are.

@@ -16,10 +16,10 @@ from autoencoder_hpo.data.statistics import census
 from autoencoder_hpo.errors import StudyError
 from autoencoder_hpo.settings import Settings, make_directory
 from autoencoder_hpo.space import corners
-from autoencoder_hpo.storage.study import OpenStudy
+from autoencoder_hpo.storage.study import StudyHandle
 from autoencoder_hpo.study import StudyFile
 from autoencoder_hpo.training.metrics import noisy_scores
-from autoencoder_hpo.training.prepared import Prepared, prepare
+from autoencoder_hpo.training.prepared import DeviceData, prepare
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Inputs:
     """A study's training and validation images, and one prepared set for each fold."""
 
     images: SearchData
-    prepared: Sequence[Prepared]
+    prepared: Sequence[DeviceData]
     corruption: Corruption | None
     """The task's; None for pairs."""
 
@@ -66,7 +66,7 @@ def describe(inputs: Inputs) -> dict[str, Any]:
     }
 
 
-def _group_sizes(prepared: Prepared) -> dict[str, int] | None:
+def _group_sizes(prepared: DeviceData) -> dict[str, int] | None:
     """Validation images of each class or folder."""
     return None if prepared.val_names is None else dict(Counter(prepared.val_names))
 
@@ -88,7 +88,7 @@ def check_models(file: StudyFile, inputs: Inputs) -> None:
         raise StudyError(file.where, sorted(set(problems)))
 
 
-def refuse_other_data(opened: OpenStudy, inputs: Inputs) -> None:
+def refuse_other_data(opened: StudyHandle, inputs: Inputs) -> None:
     """Refuse to work on images that are not those of the study.
 
     Raises:

@@ -13,8 +13,8 @@ from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.errors import StudyError
 from autoencoder_hpo.inputs import Inputs
 from autoencoder_hpo.provenance import cpu_name, git_state, versions
-from autoencoder_hpo.storage.leases import AT_ONCE, CONFIG, REASON, RUN
-from autoencoder_hpo.storage.study import OpenStudy
+from autoencoder_hpo.storage.leases import CONFIG, N_FUSED, REASON, RUN
+from autoencoder_hpo.storage.study import StudyHandle
 from autoencoder_hpo.training.devices import device_name
 from autoencoder_hpo.training.folds import build_training
 from autoencoder_hpo.training.loop import EpochResult
@@ -55,7 +55,7 @@ class Again:
 
 
 def reproduce(
-    opened: OpenStudy,
+    opened: StudyHandle,
     trial: FrozenTrial,
     inputs: Inputs,
     device: torch.device,
@@ -86,14 +86,14 @@ def reproduce(
     for result in islice(training, len(stored)):
         epoch_done(result)
     differences = _differences(run, opened, inputs, device)
-    at_once = trial.user_attrs.get(AT_ONCE, 1)
+    at_once = trial.user_attrs.get(N_FUSED, 1)
     if at_once > 1:
         differences.append(f"trained with {at_once - 1} others at once, now alone")
     return Again(stored, list(training.history), differences, opened.study.search.objective.shown)
 
 
 def _differences(
-    run: dict[str, Any], opened: OpenStudy, inputs: Inputs, device: torch.device
+    run: dict[str, Any], opened: StudyHandle, inputs: Inputs, device: torch.device
 ) -> list[str]:
     """What is not as it was when the trial was trained."""
     now = {

@@ -24,9 +24,9 @@ from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.storage.database import Storage, open_storage
 from autoencoder_hpo.storage.embedded import start_embedded
 from autoencoder_hpo.storage.samplers import with_search
-from autoencoder_hpo.storage.study import OpenStudy, create_study
+from autoencoder_hpo.storage.study import StudyHandle, create_study
 from autoencoder_hpo.worker import trial
-from autoencoder_hpo.worker.trial import Place
+from autoencoder_hpo.worker.trial import WorkerContext
 
 GRACE_S = 2.0
 
@@ -114,7 +114,7 @@ def storage(database: str, settings: Settings) -> Iterator[Storage]:
 def create(storage: Storage, settings: Settings) -> Create:
     """Create a tiny study with these changes, ready to be worked on."""
 
-    def make(**changes: Any) -> OpenStudy:
+    def make(**changes: Any) -> StudyHandle:
         file = study_file(**changes)
         return with_search(create_study(storage, file, describe(inputs_of(file, settings))))
 
@@ -122,8 +122,8 @@ def create(storage: Storage, settings: Settings) -> Create:
 
 
 @pytest.fixture
-def place(settings: Settings) -> Place:
-    return Place(worker="here:1", device=torch.device("cpu"), threads=1, settings=settings)
+def context(settings: Settings) -> WorkerContext:
+    return WorkerContext(worker="here:1", device=torch.device("cpu"), threads=1, settings=settings)
 
 
 @pytest.fixture

@@ -18,11 +18,11 @@ from autoencoder_hpo.inputs import Inputs, load_inputs
 from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.space import FixedSuggester, fill
 from autoencoder_hpo.storage.leases import Claimed
-from autoencoder_hpo.storage.study import OpenStudy
+from autoencoder_hpo.storage.study import StudyHandle
 from autoencoder_hpo.study import StudyFile, parse_study
-from autoencoder_hpo.training.prepared import Prepared
+from autoencoder_hpo.training.prepared import DeviceData
 
-Create = Callable[..., OpenStudy]
+Create = Callable[..., StudyHandle]
 
 TINY: dict[str, Any] = {
     "name": "tiny",
@@ -136,7 +136,7 @@ class Cli:
         return file
 
 
-def trial_of(opened: OpenStudy, claimed: Claimed) -> optuna.Trial:
+def trial_of(opened: StudyHandle, claimed: Claimed) -> optuna.Trial:
     """Optuna's own object, to suggest with and to tell by hand."""
     opened.trials()  # Optuna's cache learns of the trial
     return optuna.Trial(opened.optuna, claimed.trial_id)
@@ -177,7 +177,7 @@ class Ended:
         return self.out
 
 
-def prepared(val_clean: torch.Tensor, val_noisy: torch.Tensor | None = None) -> Prepared:
+def prepared(val_clean: torch.Tensor, val_noisy: torch.Tensor | None = None) -> DeviceData:
     """A prepared set of these validation images; the noisy ones are darker unless given."""
     noisy = val_clean * 0.9 if val_noisy is None else val_noisy
-    return Prepared(torch.device("cpu"), val_clean, None, val_clean, noisy, 0.5, 0.25)
+    return DeviceData(torch.device("cpu"), val_clean, None, val_clean, noisy, 0.5, 0.25)

@@ -23,8 +23,8 @@ from autoencoder_hpo.showcase.publish import refresh
 from autoencoder_hpo.showcase.store import open_store
 from autoencoder_hpo.storage.database import Storage
 from autoencoder_hpo.storage.leases import Claimed, claim
-from autoencoder_hpo.storage.study import Halt, OpenStudy, halt_study, open_study
-from autoencoder_hpo.worker.trial import Place, run_trial
+from autoencoder_hpo.storage.study import Halt, StudyHandle, halt_study, open_study
+from autoencoder_hpo.worker.trial import WorkerContext, run_trial
 
 Call = Callable[..., Ended]
 COMMANDS = [
@@ -40,13 +40,13 @@ def write(folder: Path, text: str | None = None, name: str = "tiny.yaml", **chan
 
 
 @pytest.fixture
-def trained(create: Create, place: Place) -> OpenStudy:
+def trained(create: Create, context: WorkerContext) -> StudyHandle:
     """A study with one complete trial, one that failed, and budget left."""
     opened = create()
     claimed = claim(opened, "here:1")
     assert isinstance(claimed, Claimed)
-    data = inputs_of(opened.file, place.settings).prepared
-    run_trial(opened, claimed, data, place, cancelled=lambda: False)
+    data = inputs_of(opened.file, context.settings).prepared
+    run_trial(opened, claimed, data, context, cancelled=lambda: False)
     failed = claim(opened, "here:1")
     assert isinstance(failed, Claimed)
     trial_of(opened, failed).set_user_attr("reason", "it broke")
@@ -78,7 +78,7 @@ def test_wrong_usage_is_exit_code_2(call: Call, words: list[str]) -> None:
 # ---- looking at studies ----------------------------------------------------------------
 
 
-def test_status_json_has_what_scripts_need(call: Call, trained: OpenStudy) -> None:
+def test_status_json_has_what_scripts_need(call: Call, trained: StudyHandle) -> None:
     values = json.loads(call("status", "tiny", "--json").good())
     assert values["study"] == "tiny"
     assert values["state"] == "waiting"
@@ -97,7 +97,7 @@ def test_status_json_has_what_scripts_need(call: Call, trained: OpenStudy) -> No
         assert best[key]
 
 
-def test_status_list_best_and_show_read_well(call: Call, trained: OpenStudy) -> None:
+def test_status_list_best_and_show_read_well(call: Call, trained: StudyHandle) -> None:
     status = call("status", "tiny").good()
     assert "tiny: waiting" in status
     assert "1 of 4 trials (1 complete, 0 pruned, 1 failed)" in status
@@ -117,7 +117,7 @@ def test_status_list_best_and_show_read_well(call: Call, trained: OpenStudy) -> 
     assert json.loads(call("show", "tiny", "1", "--json").good())["reason"] == "it broke"
 
 
-def test_status_sets_the_best_beside_the_affine_filter(call: Call, trained: OpenStudy) -> None:
+def test_status_sets_the_best_beside_the_affine_filter(call: Call, trained: StudyHandle) -> None:
     """Three epochs of a tiny network are worse than a formula, and that is said."""
     values = json.loads(call("status", "tiny", "--json").good())
     affine, best = values["affine"], values["best"]
@@ -132,7 +132,7 @@ def test_status_sets_the_best_beside_the_affine_filter(call: Call, trained: Open
 
 
 def test_a_study_of_an_older_version_is_shown_without_the_affine_filter(
-    call: Call, trained: OpenStudy, place: Place
+    call: Call, trained: StudyHandle, context: WorkerContext
 ) -> None:
     data = {key: value for key, value in trained.data.items() if key != "affine"}
     trained.set_attrs(data=data)
@@ -145,8 +145,8 @@ def test_a_study_of_an_older_version_is_shown_without_the_affine_filter(
     assert "tiny" in call("list").good()
     call("best", "tiny").good()
     older = open_study(trained.storage, "tiny")
-    inputs = inputs_of(older.file, place.settings).prepared
-    refresh(older, store=open_store(place.settings), probes=choose_probes(inputs[0]), last=True)
+    inputs = inputs_of(older.file, context.settings).prepared
+    refresh(older, store=open_store(context.settings), probes=choose_probes(inputs[0]), last=True)
     assert "affine" not in optuna_dashboard.get_note(older.optuna)
     assert study_facts(older.attrs())["images, train"] == 200
 
@@ -165,7 +165,9 @@ def test_what_is_not_there_is_one_line(call: Call, create: Create) -> None:
     assert call("best", "tiny").line == "study tiny: no trial is complete yet"
 
 
-def test_delete_asks_and_removes_files_too(call: Call, trained: OpenStudy, tmp_path: Path) -> None:
+def test_delete_asks_and_removes_files_too(
+    call: Call, trained: StudyHandle, tmp_path: Path
+) -> None:
     assert list((tmp_path / "home" / "trials").iterdir())
     assert call("delete", "tiny").code == 1  # nobody answers
     assert "tiny" in call("list").good()
@@ -255,12 +257,14 @@ def test_a_study_whose_creation_failed_is_not_there(
     call("create", write(Path.cwd())).good()
 
 
-def test_a_trial_is_trained_again_to_the_same(call: Call, create: Create, place: Place) -> None:
+def test_a_trial_is_trained_again_to_the_same(
+    call: Call, create: Create, context: WorkerContext
+) -> None:
     opened = create(search={"trials": 1})
-    claimed = claim(opened, place.worker)
+    claimed = claim(opened, context.worker)
     assert isinstance(claimed, Claimed)
-    data = inputs_of(opened.file, place.settings).prepared
-    run_trial(opened, claimed, data, place, cancelled=lambda: False)
+    data = inputs_of(opened.file, context.settings).prepared
+    run_trial(opened, claimed, data, context, cancelled=lambda: False)
     assert "identical in all 3 epochs" in call("reproduce", "tiny", "0").good()
 
     trial = opened.trials()[0]
@@ -324,7 +328,9 @@ def test_doctor_says_what_to_do(
     assert "is PostgreSQL running?" in ended.out
 
 
-def test_a_study_moves_to_another_database(call: Call, trained: OpenStudy, tmp_path: Path) -> None:
+def test_a_study_moves_to_another_database(
+    call: Call, trained: StudyHandle, tmp_path: Path
+) -> None:
     before = json.loads(call("status", "tiny", "--json").good())
     claim(trained, "here:1")  # a running trial waits in the copy
     assert "wrote tiny with 3 trials" in call("export", "tiny", "tiny.json.gz").good()

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from autoencoder_hpo.training.prepared import Prepared
+from autoencoder_hpo.training.prepared import DeviceData
 
 MOST_VALUES = 4096
 """Larger images (C·H·W) have no record: there are too few to learn their components from."""
@@ -22,7 +22,7 @@ IMAGES_OF_MANY = 1000
 """Where an image has more values than this, so many: the smaller side decides the time."""
 
 
-def pca_record(prepared: Sequence[Prepared]) -> dict[str, Any] | None:
+def pca_record(prepared: Sequence[DeviceData]) -> dict[str, Any] | None:
     """The MSE that the best components leave, for 1, 2, 4, … of them; of folds, the first.
 
     None for large images, and where there is a single training image.

@@ -7,7 +7,7 @@ from typing import Any
 from autoencoder_hpo.baselines.fit import Baseline, fit_affine
 from autoencoder_hpo.config import Corruption
 from autoencoder_hpo.training.metrics import mse_per_image, psnr, psnr_of_groups, ssim
-from autoencoder_hpo.training.prepared import Prepared
+from autoencoder_hpo.training.prepared import DeviceData
 
 IMAGES = 10_000
 """Training images of a fold that take part, the first ones: a second for Fashion-MNIST, whose
@@ -15,7 +15,7 @@ other 44,000 would add 0.04 dB."""
 
 
 def affine_record(
-    prepared: Sequence[Prepared], corruption: Corruption | None
+    prepared: Sequence[DeviceData], corruption: Corruption | None
 ) -> dict[str, Any] | None:
     """Validation scores of the affine filter, the mean over folds; None where nothing is noisy."""
     if any(bool((fold.val_noisy == fold.val_clean).all()) for fold in prepared):
@@ -30,7 +30,7 @@ def affine_record(
     }
 
 
-def _fit(fold: Prepared, corruption: Corruption | None) -> Baseline:
+def _fit(fold: DeviceData, corruption: Corruption | None) -> Baseline:
     noisy = fold.train_noisy
     return fit_affine(
         fold.train_clean[:IMAGES].cpu(),
@@ -41,7 +41,7 @@ def _fit(fold: Prepared, corruption: Corruption | None) -> Baseline:
     )
 
 
-def _score(baseline: Baseline, fold: Prepared) -> dict[str, Any]:
+def _score(baseline: Baseline, fold: DeviceData) -> dict[str, Any]:
     clean = fold.val_clean.cpu()
     restored = baseline.restore(fold.val_noisy)
     mse_N = mse_per_image(restored, clean)

@@ -16,7 +16,7 @@ from autoencoder_hpo.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from autoencoder_hpo.storage.study import OpenStudy
+    from autoencoder_hpo.storage.study import StudyHandle
 
 
 def diagnose(
@@ -62,7 +62,7 @@ def diagnose(
         console().print(screen)
 
 
-def _audit(opened: "OpenStudy", number: int, device: str | None) -> None:
+def _audit(opened: "StudyHandle", number: int, device: str | None) -> None:
     """Finish the most promising pruned trials, each kept as soon as it is done."""
     from rich.console import Console
     from rich.progress import Progress

@@ -42,12 +42,12 @@ def status(name: Name, as_json: AsJson = False, storage: StorageUrl = None) -> N
     Example: autoencoder-hpo status quickstart
     """
     from autoencoder_hpo.cli.tables import summary_screen
-    from autoencoder_hpo.storage.leases import look_after
+    from autoencoder_hpo.storage.leases import requeue_stalled
     from autoencoder_hpo.storage.status import summary
     from autoencoder_hpo.storage.study import open_study
 
     opened = open_study(open_database(storage), name)
-    for number in look_after(opened):
+    for number in requeue_stalled(opened):
         warn(f"trial {number} had lost its worker, and waits for another")
     values = summary(opened)
     if as_json:

@@ -20,13 +20,13 @@ from autoencoder_hpo.stopping import StopFlag
 from autoencoder_hpo.storage.database import Storage
 from autoencoder_hpo.storage.outages import is_outage
 from autoencoder_hpo.storage.status import running, summary, trial_record
-from autoencoder_hpo.storage.study import OpenStudy, open_study
+from autoencoder_hpo.storage.study import StudyHandle, open_study
 from autoencoder_hpo.text import model_kind, trial_line
 
 POLL_S = 0.5
 
 
-def work(opened: OpenStudy, fleet: Fleet, console: Console) -> bool:
+def work(opened: StudyHandle, fleet: Fleet, console: Console) -> bool:
     """Let the workers begin, until the study has nothing left to do, and show it.
 
     Returns False when a signal stopped them. A second signal ends them at once.
@@ -47,7 +47,7 @@ def work(opened: OpenStudy, fleet: Fleet, console: Console) -> bool:
 
 
 def watch(
-    opened: OpenStudy,
+    opened: StudyHandle,
     console: Console,
     going: Callable[[], bool],
     heard: Callable[[], list[str]] = list,
@@ -57,7 +57,7 @@ def watch(
     `heard` gives lines that workers have said since it was asked last.
     """
     try:
-        watcher = opened.storage.patiently(lambda: Watcher(opened), lambda: not going())
+        watcher = opened.storage.with_retry(lambda: Watcher(opened), lambda: not going())
     except UnreachableError:  # whoever works says so
         return
     away = False
@@ -101,7 +101,7 @@ def watched(
     storage: Storage, name: str, console: Console, stop: Callable[[], bool]
 ) -> Iterator[None]:
     """Show the study from a thread of its own while this process works on it."""
-    opened = storage.patiently(lambda: open_study(storage, name), stop)
+    opened = storage.with_retry(lambda: open_study(storage, name), stop)
     done = threading.Event()
     thread = threading.Thread(
         target=watch, args=(opened, console, lambda: not done.is_set() and not stop()), daemon=True
@@ -117,7 +117,7 @@ def watched(
 class Watcher:
     """Remembers what it has said, and when it began, for the time that is left."""
 
-    def __init__(self, opened: OpenStudy) -> None:
+    def __init__(self, opened: StudyHandle) -> None:
         self.opened = opened
         self.seen = {t.number for t in opened.trials() if t.state.is_finished()}
         self.finished_before = len(self.seen)

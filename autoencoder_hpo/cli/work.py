@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from autoencoder_hpo.processes import Fleet, Slot
     from autoencoder_hpo.stopping import StopFlag
     from autoencoder_hpo.storage.database import Storage
-    from autoencoder_hpo.storage.study import OpenStudy
+    from autoencoder_hpo.storage.study import StudyHandle
     from autoencoder_hpo.study import StudyFile
-    from autoencoder_hpo.worker.batching import Stacking
+    from autoencoder_hpo.worker.batching import NumberFused
 
 
 def run(
@@ -167,7 +167,7 @@ def _work_alone(
     name: str | None,
     device: str | None,
     threads: int,
-    stack: "Stacking",
+    stack: "NumberFused",
     stop: "StopFlag",
     parent: int | None,
 ) -> None:
@@ -239,7 +239,7 @@ def reproduce(
 # ---- what the commands share -----------------------------------------------------------
 
 
-def _pass_on(stack: str) -> "Stacking":
+def _pass_on(stack: str) -> "NumberFused":
     """What --stack says; workers that this process starts are to follow it too."""
     os.environ["AUTOENCODER_HPO_STACK"] = stack
     if stack == "auto":
@@ -249,7 +249,7 @@ def _pass_on(stack: str) -> "Stacking":
     return int(stack)
 
 
-def _create_or_agree(database: "Storage", file: "StudyFile", device: str | None) -> "OpenStudy":
+def _create_or_agree(database: "Storage", file: "StudyFile", device: str | None) -> "StudyHandle":
     from autoencoder_hpo.storage.study import agree_with, names, open_study
     from autoencoder_hpo.study import differences
 
@@ -263,7 +263,7 @@ def _create_or_agree(database: "Storage", file: "StudyFile", device: str | None)
     return opened
 
 
-def _create(database: "Storage", file: "StudyFile", device: str | None) -> "OpenStudy":
+def _create(database: "Storage", file: "StudyFile", device: str | None) -> "StudyHandle":
     from autoencoder_hpo.inputs import check_models, describe, load_inputs
     from autoencoder_hpo.settings import settings
     from autoencoder_hpo.storage.study import create_study, refuse_taken
@@ -298,7 +298,7 @@ def _hired(
         fleet.dismiss()
 
 
-def _work_here(opened: "OpenStudy", fleet: "Fleet") -> None:
+def _work_here(opened: "StudyHandle", fleet: "Fleet") -> None:
     from autoencoder_hpo.cli.watch import work
 
     screen = console()
@@ -307,7 +307,7 @@ def _work_here(opened: "OpenStudy", fleet: "Fleet") -> None:
     _say_result(opened)
 
 
-def _say_result(opened: "OpenStudy") -> None:
+def _say_result(opened: "StudyHandle") -> None:
     from autoencoder_hpo.cli.tables import summary_screen
     from autoencoder_hpo.errors import StudyError
     from autoencoder_hpo.storage.status import summary

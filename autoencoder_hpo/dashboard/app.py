@@ -21,7 +21,7 @@ from autoencoder_hpo.dashboard.view import View
 from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.showcase.store import ArtifactStore, open_store
 from autoencoder_hpo.storage.database import Storage
-from autoencoder_hpo.storage.leases import look_after_all
+from autoencoder_hpo.storage.leases import requeue_all_stalled
 from autoencoder_hpo.storage.outages import is_outage
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def keep_looking(storage: Storage) -> None:
         while True:
             time.sleep(storage.grace / LOOKS_A_GRACE)
             try:
-                for study, number in look_after_all(storage):
+                for study, number in requeue_all_stalled(storage):
                     log.info("study %d: trial %d had lost its worker, and waits", study, number)
             except Exception as error:
                 if not is_outage(error):

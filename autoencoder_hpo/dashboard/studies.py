@@ -14,7 +14,7 @@ from autoencoder_hpo.errors import StudyError
 from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.showcase.store import remove_files
 from autoencoder_hpo.storage.database import Storage
-from autoencoder_hpo.storage.leases import reap
+from autoencoder_hpo.storage.leases import requeue_silent
 from autoencoder_hpo.storage.study import DATA, FILE, rename_study, study_lock
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Steward:
         """Why the study must stay as it is: a worker trains one of its trials."""
         if FILE not in tx.optuna.get_study_user_attrs(number):  # nobody of ours works on it
             return None
-        reap(tx, number)  # a trial whose worker was lost does not count
+        requeue_silent(tx, number)  # a trial whose worker was lost does not count
         trials = tx.optuna.get_all_trials(number, deepcopy=False, states=(TrialState.RUNNING,))
         if not trials:
             return None

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from autoencoder_hpo.denoise.value_range import Span
+from autoencoder_hpo.denoise.value_range import ValueRange
 from autoencoder_hpo.errors import DataError
 from autoencoder_hpo.training.metrics import mse_per_image, psnr, ssim
 
@@ -50,10 +50,10 @@ def find_partner(clean: Path, name: str) -> Path:
 def compare(
     restored_NCHW: NDArray[Any],
     noisy_NCHW: NDArray[Any],
-    span: Span,
+    span: ValueRange,
     *,
     clean_NCHW: NDArray[Any],
-    clean_span: Span,
+    clean_span: ValueRange,
 ) -> Scores:
     """Mean scores of stored images, each put into [0, 1] by its span.
 
@@ -90,7 +90,7 @@ def _mean(values: list[float | None]) -> float | None:
 
 
 def _score(
-    image_CHW: NDArray[Any], clean_CHW: NDArray[Any], span: Span, clean_span: Span
+    image_CHW: NDArray[Any], clean_CHW: NDArray[Any], span: ValueRange, clean_span: ValueRange
 ) -> tuple[float, float | None]:
     """PSNR and SSIM, a band of rows at a time: SSIM as floats takes much memory."""
 

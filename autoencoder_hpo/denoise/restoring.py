@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from autoencoder_hpo.denoise.denoiser import Denoiser
 from autoencoder_hpo.denoise.plan import Plan, plan_tiles
 from autoencoder_hpo.denoise.tiles import inside
-from autoencoder_hpo.denoise.value_range import Span
+from autoencoder_hpo.denoise.value_range import ValueRange
 from autoencoder_hpo.errors import DataError
 
 Progress = Callable[[float], None]
@@ -27,7 +27,7 @@ class Planes:
     """
 
     stored_NCHW: NDArray[Any]
-    span: Span
+    span: ValueRange
     channels: int
     mirrored: bool
 
@@ -79,7 +79,7 @@ def channel_remark(channels: int, denoiser: Denoiser) -> str | None:
 def restore_stored(
     denoiser: Denoiser,
     stored_NCHW: NDArray[Any],
-    span: Span,
+    span: ValueRange,
     *,
     batch: int | None = None,
     budget: int | None = None,

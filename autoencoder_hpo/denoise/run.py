@@ -19,7 +19,7 @@ from autoencoder_hpo.denoise.noise import middle, noise_remark
 from autoencoder_hpo.denoise.plan import plan_tiles
 from autoencoder_hpo.denoise.reading import read_images
 from autoencoder_hpo.denoise.restoring import Progress, channel_remark, restore_stored
-from autoencoder_hpo.denoise.value_range import Span, find_span
+from autoencoder_hpo.denoise.value_range import ValueRange, find_span
 from autoencoder_hpo.denoise.writing import write_out
 from autoencoder_hpo.errors import DataError, DiskError
 from autoencoder_hpo.files import write_atomically
@@ -115,7 +115,9 @@ def denoise_file(
     return Outcome(job, None, tuple(remarks), scores)
 
 
-def _remarks(denoiser: Denoiser, images: Images, span: Span, odd_range: str | None) -> list[Remark]:
+def _remarks(
+    denoiser: Denoiser, images: Images, span: ValueRange, odd_range: str | None
+) -> list[Remark]:
     height, width = images.stored.shape[2:]
     shown = span.to_unit(middle(images.stored[0]))
     tiled = denoiser.whole_image and plan_tiles(denoiser, height, width, batch=None).tiled
@@ -143,7 +145,7 @@ def _scores(
     job: Job,
     noisy_NCHW: NDArray[Any],
     restored_NCHW: NDArray[Any],
-    span: Span,
+    span: ValueRange,
     folder: Path,
 ) -> Scores:
     partner = find_partner(folder, job.name)

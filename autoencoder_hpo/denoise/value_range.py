@@ -14,7 +14,7 @@ _NARROW = 0.1  # of the range: an image with less of it looks flat to the model
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class ValueRange:
     """The stored values that are 0 and 1."""
 
     low: float
@@ -41,7 +41,7 @@ def _fine(dtype: np.dtype[Any]) -> str:
     return "f4" if dtype.itemsize <= 2 else "f8"
 
 
-def find_span(trained: Trained, stored: NDArray[Any]) -> tuple[Span, str | None]:
+def find_span(trained: Trained, stored: NDArray[Any]) -> tuple[ValueRange, str | None]:
     """The span of these values, and a remark when they are unlike the training images'.
 
     Raises:
@@ -52,7 +52,7 @@ def find_span(trained: Trained, stored: NDArray[Any]) -> tuple[Span, str | None]
     width = span.high - span.low
     seen = f"values reach from {low:g} to {high:g}, those trained on from {span.low:g}"
     if low < span.low - width or high > span.high + width:
-        return Span(
+        return ValueRange(
             low, max(high, low + 1e-6), span.clip
         ), f"{seen} to {span.high:g}; scaled by its own extremes"
     if high - low < _NARROW * width:
@@ -60,18 +60,18 @@ def find_span(trained: Trained, stored: NDArray[Any]) -> tuple[Span, str | None]
     return span, None
 
 
-def _expected(trained: Trained, dtype: np.dtype[Any]) -> Span:
+def _expected(trained: Trained, dtype: np.dtype[Any]) -> ValueRange:
     """By the type, as in training; by the training images where their type did not say."""
     corruption = trained.task.corruption
     clip = corruption is None or corruption.bounded
     own_range = trained.high not in (1.0, *_NATURAL.values()) or trained.low != 0
     if trained.task.data.scale == "minmax" or (own_range and dtype not in _NATURAL):
         if trained.high > trained.low:
-            return Span(trained.low, trained.high, clip)
+            return ValueRange(trained.low, trained.high, clip)
     elif dtype.kind == "f":
-        return Span(0.0, 1.0, clip)
+        return ValueRange(0.0, 1.0, clip)
     if dtype in _NATURAL:
-        return Span(0.0, _NATURAL[dtype], clip)
+        return ValueRange(0.0, _NATURAL[dtype], clip)
     raise DataError(f"{dtype} pixels have no natural range; save them as uint8, uint16 or floats")
 
 

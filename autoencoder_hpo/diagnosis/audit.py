@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial
 from autoencoder_hpo.diagnosis.findings import AUDIT, Audited, Facts
 from autoencoder_hpo.diagnosis.ranking import at_epoch, complete, curve, level, pruned
 from autoencoder_hpo.storage.leases import CONFIG, RUN
-from autoencoder_hpo.storage.study import OpenStudy
+from autoencoder_hpo.storage.study import StudyHandle
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +76,9 @@ def regret(facts: Facts) -> Regret | None:
     )
 
 
-def keep_audited(opened: OpenStudy, audited: Audited) -> None:
+def keep_audited(opened: StudyHandle, audited: Audited) -> None:
     """Add a finished trial to the study's audit; a later one of the same trial replaces it."""
     with opened.storage.transaction(opened.lock) as tx:
-        here = opened.within(tx)
+        here = opened.on(tx)
         others = [each for each in here.attr(AUDIT) or [] if each["trial"] != audited.trial]
         here.set_attrs(**{AUDIT: [*others, asdict(audited)]})

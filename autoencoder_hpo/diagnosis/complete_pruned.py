@@ -11,18 +11,18 @@ from autoencoder_hpo.diagnosis.audit import keep_audited
 from autoencoder_hpo.diagnosis.findings import Audited
 from autoencoder_hpo.inputs import Inputs
 from autoencoder_hpo.storage.leases import CONFIG, RUN
-from autoencoder_hpo.storage.study import OpenStudy
+from autoencoder_hpo.storage.study import StudyHandle
 from autoencoder_hpo.training.folds import build_training
 from autoencoder_hpo.training.loop import EpochResult, stalled
 
 
-def epochs_of(opened: OpenStudy, trial: FrozenTrial) -> int:
+def epochs_of(opened: StudyHandle, trial: FrozenTrial) -> int:
     """How many epochs the trial would have had."""
     return int(trial.user_attrs[CONFIG].get("epochs") or opened.study.task.epochs)
 
 
 def finish_all(
-    opened: OpenStudy,
+    opened: StudyHandle,
     trials: Sequence[FrozenTrial],
     inputs: Inputs,
     *,
@@ -30,13 +30,13 @@ def finish_all(
 ) -> None:
     """Finish these trials; each is kept at once, so that a stop costs one trial at most."""
     for trial in trials:
-        opened.storage.rest()  # training holds no connection
+        opened.storage.release_connections()  # training holds no connection
         found = finish(opened, trial, inputs, epoch_done=epoch_done)
-        opened.storage.patiently(partial(keep_audited, opened, found))
+        opened.storage.with_retry(partial(keep_audited, opened, found))
 
 
 def finish(
-    opened: OpenStudy,
+    opened: StudyHandle,
     trial: FrozenTrial,
     inputs: Inputs,
     *,

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from optuna.trial import FrozenTrial
 
 from autoencoder_hpo.storage.status import OVER, summary
-from autoencoder_hpo.storage.study import OpenStudy
+from autoencoder_hpo.storage.study import StudyHandle
 from autoencoder_hpo.study import Study
 
 Sure = Literal["certain", "likely", "possible"]
@@ -74,7 +74,7 @@ class Facts:
     audit: Sequence[Audited] = ()
 
     @classmethod
-    def of(cls, opened: OpenStudy) -> "Facts":
+    def of(cls, opened: StudyHandle) -> "Facts":
         return cls(
             opened.study,
             opened.data,

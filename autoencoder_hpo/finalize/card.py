@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from autoencoder_hpo.config import ImageShape, ModelConfig, Task
 from autoencoder_hpo.finalize.plan import Plan
-from autoencoder_hpo.finalize.results import Contest, Examined, Finalized, Row
+from autoencoder_hpo.finalize.results import Finalized, Row, Selection, TestScores
 from autoencoder_hpo.finalize.wording import interval, signed_interval
 from autoencoder_hpo.showcase.notes import table
 
@@ -38,7 +38,7 @@ def model_card(
         *_groups(result.tested),
         *_strengths(result.tested, task),
         "## How the winner was found",
-        _contest(result.contest, plan),
+        _contest(result.selection, plan),
         "## Limits",
         _limits(task, model, shape),
         "## How to use it",
@@ -63,7 +63,7 @@ def _images(result: Finalized, task: Task, shape: Sequence[int]) -> str:
         f"- data set: {task.data.dataset}; {_size(channels, height, width)}, pixels in [0, 1]",
         f"- noise: {noise}{clipped}",
         f"- trained on {winner.train_images:,} images (the search used {winner.searched_on:,}); "
-        f"{result.contest.images:,} others chose the epoch and the winner, and "
+        f"{result.selection.images:,} others chose the epoch and the winner, and "
         f"{result.tested.images:,} were kept for the one test",
     ]
     return "\n".join(lines)
@@ -95,7 +95,7 @@ def _scores(result: Finalized, task: Task) -> str:
     return "\n\n".join(filter(None, lines))
 
 
-def _score_table(tested: Examined) -> str:
+def _score_table(tested: TestScores) -> str:
     header = ("method", "images", "PSNR", "MSE", "SSIM", "gain", "advantage of the denoiser")
     return table(header, [_score_row(row) for row in tested.rows])
 
@@ -115,7 +115,7 @@ def _score_row(row: Row) -> tuple[str, ...]:
     )
 
 
-def _settings(tested: Examined) -> str:
+def _settings(tested: TestScores) -> str:
     """What each method was tuned to, and on what."""
     return "\n".join(
         f"- {row.name}: "
@@ -142,7 +142,7 @@ def _looks(result: Finalized) -> str:
     return f"The test images were looked at {len(result.looks)} times ({seen})."
 
 
-def _groups(tested: Examined) -> list[str]:
+def _groups(tested: TestScores) -> list[str]:
     if not tested.groups:
         return []
     worst = tested.groups[0]
@@ -159,7 +159,7 @@ def _groups(tested: Examined) -> list[str]:
     ]
 
 
-def _strengths(tested: Examined, task: Task) -> list[str]:
+def _strengths(tested: TestScores, task: Task) -> list[str]:
     if not tested.strengths or task.corruption is None:
         return []
     rows = [
@@ -173,7 +173,7 @@ def _strengths(tested: Examined, task: Task) -> list[str]:
     ]
 
 
-def _contest(contest: Contest, plan: Plan) -> str:
+def _contest(selection: Selection, plan: Plan) -> str:
     seeds, searched = plan.request.seeds, plan.opened.data["counts"]["train"]
     metric = plan.opened.study.search.objective.shown
     rows = [
@@ -181,16 +181,16 @@ def _contest(contest: Contest, plan: Plan) -> str:
             str(each.trial),
             f"{each.parameters:,}",
             metric.digits(each.mean),
-            " ".join(map(metric.digits, contest.by_seed[each.trial])),
+            " ".join(map(metric.digits, selection.by_seed[each.trial])),
             f"{metric.digits(each.behind.mean)} ({signed_interval(each.behind, metric)})",
         )
-        for each in contest.verdict.ranking
+        for each in selection.verdict.ranking
     ]
     return "\n\n".join(
         [
             f"The {len(plan.contenders)} best trials were trained again with {seeds} seeds each on "
-            f"the search's {searched:,} training images, and compared on {contest.images:,} "
-            f"validation images: {contest.verdict.reason}.",
+            f"the search's {searched:,} training images, and compared on {selection.images:,} "
+            f"validation images: {selection.verdict.reason}.",
             table(("trial", "parameters", metric.short, "with each seed", "behind the best"), rows),
         ]
     )

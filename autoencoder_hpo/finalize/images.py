@@ -19,7 +19,7 @@ from autoencoder_hpo.data.splits import (
 from autoencoder_hpo.seeds import seed_for
 from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.study import StudyFile
-from autoencoder_hpo.training.prepared import Prepared, prepare
+from autoencoder_hpo.training.prepared import DeviceData, prepare
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,7 +41,7 @@ class HeldOutImages:
         return HeldOutImages(self.clean[places], self.noisy[places], self.group[places], names)
 
 
-def prepare_search(file: StudyFile, images: SearchData, device: torch.device) -> Prepared:
+def prepare_search(file: StudyFile, images: SearchData, device: torch.device) -> DeviceData:
     """The split as it is, also where the search's trials were cross-validated."""
     return prepare(images.train, images.validation, file.study.task, device)
 

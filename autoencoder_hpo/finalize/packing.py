@@ -18,7 +18,7 @@ from autoencoder_hpo.models import Denoiser, build_model
 from autoencoder_hpo.provenance import versions
 from autoencoder_hpo.showcase.pictures import png, restoration
 from autoencoder_hpo.showcase.preview_images import choose_probes, crop
-from autoencoder_hpo.training.prepared import Prepared
+from autoencoder_hpo.training.prepared import DeviceData
 
 EXAMPLES = 16
 """Test images on which the ONNX file is compared with the model."""
@@ -114,7 +114,7 @@ def _stored_range(images: SearchData) -> tuple[float, float]:
 def sample_picture(packed: Packed, test: HeldOutImages) -> bytes:
     """noisy | restored | clean | error, for typical and hard test images."""
     cpu = torch.device("cpu")
-    shown = Prepared(cpu, test.clean[:0], None, test.clean, test.noisy, mean=0.0, std=1.0)
+    shown = DeviceData(cpu, test.clean[:0], None, test.clean, test.noisy, mean=0.0, std=1.0)
     probes = choose_probes(shown)
     restored = restore_with(packed.model, cpu)(test.noisy[probes.index])
     return png(restoration(probes, crop(restored), captions={}))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from autoencoder_hpo.finalize.results import Examined
+from autoencoder_hpo.finalize.results import TestScores
 from autoencoder_hpo.finalize.retraining import keep_whole
 
 FILE = "look.json"
@@ -19,7 +19,7 @@ class Pending:
     key: str
     weights: str
     """sha256 of what was tested."""
-    tested: Examined
+    tested: TestScores
 
 
 _PENDING: TypeAdapter[Pending] = TypeAdapter(Pending)

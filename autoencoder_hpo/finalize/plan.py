@@ -25,7 +25,7 @@ from autoencoder_hpo.seeds import seed_for
 from autoencoder_hpo.settings import Settings, make_directory
 from autoencoder_hpo.showcase.store import study_directory
 from autoencoder_hpo.storage.status import OVER, summary
-from autoencoder_hpo.storage.study import OpenStudy, best_first, count
+from autoencoder_hpo.storage.study import StudyHandle, best_first, count
 from autoencoder_hpo.training.precision import choose_precision
 
 SLOW_IMAGES = 200
@@ -62,7 +62,7 @@ class Contender:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    opened: OpenStudy
+    opened: StudyHandle
     settings: Settings
     request: Request
     contenders: tuple[Contender, ...]
@@ -100,7 +100,7 @@ class Plan:
         )
 
 
-def make_plan(opened: OpenStudy, request: Request, settings: Settings) -> Plan:
+def make_plan(opened: StudyHandle, request: Request, settings: Settings) -> Plan:
     """Look at everything but the images.
 
     Raises:
@@ -160,7 +160,7 @@ def alone(plan: Plan) -> Iterator[None]:
         lock.release()
 
 
-def _refuse_unfinished(opened: OpenStudy, request: Request) -> None:
+def _refuse_unfinished(opened: StudyHandle, request: Request) -> None:
     state, counts = summary(opened)["state"], count(opened.trials())
     waiting = 0 if state == "timed out" else counts.waiting  # nobody takes them any more
     going = counts.running + waiting
@@ -176,7 +176,7 @@ def _refuse_unfinished(opened: OpenStudy, request: Request) -> None:
     )
 
 
-def _contenders(opened: OpenStudy, top: int) -> tuple[Contender, ...]:
+def _contenders(opened: StudyHandle, top: int) -> tuple[Contender, ...]:
     best = best_first(opened.trials(), opened.study.search.objective)
     if not best:
         raise StudyError(
@@ -194,7 +194,7 @@ def _contenders(opened: OpenStudy, top: int) -> tuple[Contender, ...]:
 
 
 def _jobs(
-    opened: OpenStudy, contenders: Sequence[Contender], seeds: int, devices: Sequence[str]
+    opened: StudyHandle, contenders: Sequence[Contender], seeds: int, devices: Sequence[str]
 ) -> tuple[Job, ...]:
     """Every contender with every seed; one thread each, however many are trained side by side."""
     precision = choose_precision(torch.device(devices[0]))

@@ -24,7 +24,7 @@ from autoencoder_hpo.finalize.retraining import Job, read_result, retrain
 from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.study import StudyFile
 from autoencoder_hpo.training.loop import Cancelled, EpochResult
-from autoencoder_hpo.training.prepared import Prepared
+from autoencoder_hpo.training.prepared import DeviceData
 
 PATIENCE_S = 10.0
 """How long a process may take to end its step."""
@@ -48,7 +48,7 @@ class Broken:
 
 
 def train_alone(
-    jobs: Sequence[Job], data: Callable[[], Prepared], folder: Path, tell: Tell
+    jobs: Sequence[Job], data: Callable[[], DeviceData], folder: Path, tell: Tell
 ) -> None:
     """Do these jobs in this process; `data` is asked for when one is not done yet.
 
@@ -196,7 +196,7 @@ def _work(pipe: Connection, file: StudyFile, settings: Settings, folder: Path) -
 
 def _one(
     job: Job,
-    data: Prepared,
+    data: DeviceData,
     folder: Path,
     tell: Tell,
     cancelled: Callable[[], bool] = lambda: False,

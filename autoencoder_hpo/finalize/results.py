@@ -20,7 +20,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Contest:
+class Selection:
     """How the winner was found: validation scores, averaged over the seeds of each trial.
 
     They are PSNR in dB, or what else people see of the study's objective (`Metric.shown`).
@@ -101,7 +101,7 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
-class Examined:
+class TestScores:
     """The one look: everything that the test images say."""
 
     images: int
@@ -127,9 +127,9 @@ class Examined:
 @dataclass(frozen=True, slots=True)
 class Finalized:
     study: str
-    contest: Contest
+    selection: Selection
     winner: Winner
-    tested: Examined
+    tested: TestScores
     looks: tuple[Look, ...]
     verdict: tuple[str, str]
     """Two plain sentences: who won and why, and how good it is."""

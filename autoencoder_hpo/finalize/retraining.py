@@ -23,7 +23,7 @@ from autoencoder_hpo.training.checkpoint import load_checkpoint, save_checkpoint
 from autoencoder_hpo.training.loop import Cancelled, EpochResult, Training, stalled
 from autoencoder_hpo.training.metrics import per_image
 from autoencoder_hpo.training.precision import Precision
-from autoencoder_hpo.training.prepared import Prepared
+from autoencoder_hpo.training.prepared import DeviceData
 from autoencoder_hpo.training.steps import drive
 
 log = logging.getLogger(__name__)
@@ -109,7 +109,7 @@ class Retrained:
 
 def retrain(
     job: Job,
-    data: Prepared,
+    data: DeviceData,
     folder: Path,
     *,
     epoch_done: Callable[[EpochResult], None] = lambda _: None,

@@ -21,7 +21,7 @@ from autoencoder_hpo.finalize.packing import Packed, load_model, pack
 from autoencoder_hpo.finalize.pending import Pending, read_pending, settle_pending, write_pending
 from autoencoder_hpo.finalize.plan import Plan, Request, alone, make_plan
 from autoencoder_hpo.finalize.pool import Tell, train_alone, train_together
-from autoencoder_hpo.finalize.results import Contest, Examined, Finalized, Look, Step, Winner
+from autoencoder_hpo.finalize.results import Finalized, Look, Selection, Step, TestScores, Winner
 from autoencoder_hpo.finalize.retraining import Job, Retrained, read_result, result_path
 from autoencoder_hpo.finalize.selection import decide
 from autoencoder_hpo.finalize.test_access import record_look
@@ -29,12 +29,12 @@ from autoencoder_hpo.finalize.testing import look, restore_with
 from autoencoder_hpo.finalize.wording import verdict, warnings
 from autoencoder_hpo.inputs import Inputs, refuse_other_data
 from autoencoder_hpo.settings import Settings
-from autoencoder_hpo.storage.study import OpenStudy
+from autoencoder_hpo.storage.study import StudyHandle
 from autoencoder_hpo.training.prepared import prepare
 
 
 def finalize(
-    opened: OpenStudy, request: Request, settings: Settings, *, tell: Tell
+    opened: StudyHandle, request: Request, settings: Settings, *, tell: Tell
 ) -> tuple[Finalized, Path]:
     """Retrain, compare, train on everything, look once, pack; returns the bundle's place too.
 
@@ -50,14 +50,14 @@ def finalize(
     with alone(plan):
         search = load_images(opened.file, settings)
         refuse_other_data(opened, Inputs(search, [], opened.study.task.corruption))
-        opened.storage.rest()
+        opened.storage.release_connections()
         _retrain(plan, search, tell)
         groups = None if search.groups is None else search.groups[1]
-        contest = decide(plan, groups)
+        selection = decide(plan, groups)
         everything = load_everything(opened.file, settings, search)
-        job = plan.job_on_everything(contest.verdict.winner, everything.hash)
+        job = plan.job_on_everything(selection.verdict.winner, everything.hash)
         final = _train_on(job, everything, plan, tell)
-        return _test_and_pack(plan, contest, job, final, everything, tell), plan.out
+        return _test_and_pack(plan, selection, job, final, everything, tell), plan.out
 
 
 def _retrain(plan: Plan, search: SearchData, tell: Tell) -> None:
@@ -95,7 +95,7 @@ def _train_on(job: Job, everything: SearchData, plan: Plan, tell: Tell) -> Retra
 
 def _test_and_pack(
     plan: Plan,
-    contest: Contest,
+    selection: Selection,
     job: Job,
     final: Retrained,
     everything: SearchData,
@@ -116,12 +116,12 @@ def _test_and_pack(
     )
     result = Finalized(
         study=plan.opened.name,
-        contest=contest,
+        selection=selection,
         winner=winner,
         tested=tested,
         looks=looks,
-        verdict=verdict(contest, winner, tested),
-        warnings=warnings(tested, contest, len(looks)),
+        verdict=verdict(selection, winner, tested),
+        warnings=warnings(tested, selection, len(looks)),
     )
     tell(Step("bundle", "writing the bundle", 0, None, None))
     pack(packed, result, test)
@@ -131,7 +131,7 @@ def _test_and_pack(
 
 def _look_once(
     packed: Packed, test: HeldOutImages, tell: Tell
-) -> tuple[Examined, tuple[Look, ...]]:
+) -> tuple[TestScores, tuple[Look, ...]]:
     """What the test images say, known to the study before anybody sees it."""
     plan, request = packed.plan, packed.plan.request
     weights = hashlib.sha256(result_path(packed.job, plan.folder).read_bytes()).hexdigest()
@@ -149,8 +149,8 @@ def _look_once(
         )
         pending = Pending(uuid4().hex, plan.key, weights, tested)
         write_pending(plan.folder, pending)  # first, so that what is recorded is never lost
-    looks = plan.opened.storage.patiently(_recorder(packed, pending))
-    plan.opened.storage.rest()
+    looks = plan.opened.storage.with_retry(_recorder(packed, pending))
+    plan.opened.storage.release_connections()
     return pending.tested, looks
 
 

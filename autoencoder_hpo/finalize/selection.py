@@ -8,12 +8,12 @@ from torch import Tensor
 from autoencoder_hpo.errors import StudyError
 from autoencoder_hpo.finalize.comparison import Candidate, choose_winner
 from autoencoder_hpo.finalize.plan import Plan
-from autoencoder_hpo.finalize.results import Contest
+from autoencoder_hpo.finalize.results import Selection
 from autoencoder_hpo.finalize.retraining import Retrained, read_result
 from autoencoder_hpo.seeds import seed_for
 
 
-def decide(plan: Plan, groups: Tensor | None) -> Contest:
+def decide(plan: Plan, groups: Tensor | None) -> Selection:
     """Who wins: each trial's score of every validation image, averaged over its seeds.
 
     Args:
@@ -47,7 +47,7 @@ def decide(plan: Plan, groups: Tensor | None) -> Contest:
         trial: tuple(float(r.values_N.mean()) for r in own if not r.diverged)
         for trial, own in results.items()
     }
-    return Contest(found, by_seed, diverged, len(candidates[0].values_N))
+    return Selection(found, by_seed, diverged, len(candidates[0].values_N))
 
 
 def _results(plan: Plan) -> dict[int, list[Retrained]]:

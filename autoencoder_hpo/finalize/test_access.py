@@ -12,18 +12,18 @@ from dataclasses import asdict
 
 from autoencoder_hpo.errors import StudyError
 from autoencoder_hpo.finalize.results import Look
-from autoencoder_hpo.storage.study import OpenStudy
+from autoencoder_hpo.storage.study import StudyHandle
 
 LOOKS = "looks"
 
 
-def looks_of(opened: OpenStudy) -> tuple[Look, ...]:
+def looks_of(opened: StudyHandle) -> tuple[Look, ...]:
     """All looks at the study's test images, the first one first."""
     return tuple(Look(**look) for look in opened.attr(LOOKS) or [])
 
 
 def record_look(
-    opened: OpenStudy, *, id: str, key: str, trial: int, psnr: float, images: int, again: bool
+    opened: StudyHandle, *, id: str, key: str, trial: int, psnr: float, images: int, again: bool
 ) -> tuple[Look, ...]:
     """Add a look, once however often it is told; returns all of them.
 
@@ -31,7 +31,7 @@ def record_look(
         StudyError: somebody else has looked meanwhile, and `again` was not asked for.
     """
     with opened.storage.transaction(opened.lock) as tx:
-        here = opened.within(tx)
+        here = opened.on(tx)
         before = looks_of(here)
         if any(look.id == id for look in before):
             return before

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from autoencoder_hpo.config import Task
 from autoencoder_hpo.finalize.comparison import estimate_difference, estimate_mean
 from autoencoder_hpo.finalize.images import HeldOutImages, held_out_noise, is_corrupted
-from autoencoder_hpo.finalize.results import Examined, Group, Row, Strength
+from autoencoder_hpo.finalize.results import Group, Row, Strength, TestScores
 from autoencoder_hpo.seeds import seed_for
 from autoencoder_hpo.training.metrics import mse_per_image, psnr, ssim
 from autoencoder_hpo.training.prepared import CHUNK
@@ -98,7 +98,7 @@ def look(
     task: Task,
     *,
     slow_images: int,
-) -> Examined:
+) -> TestScores:
     """Everything that the test images say of the denoiser."""
     ours = measure(restore(test.noisy), test.clean)
     noisy = measure(test.noisy, test.clean) if is_corrupted(task) else None
@@ -112,7 +112,7 @@ def look(
         noisy_there = measure(subset.noisy, subset.clean) if noisy else None
         rows += _rows(ours_there, slow, noisy_there, subset, task)
     estimate = estimate_mean(np.array(ours.psnr_N), groups=test.group.numpy(), seed=_seed(task))
-    return Examined(
+    return TestScores(
         images=len(test),
         psnr=estimate,
         rows=tuple(rows),

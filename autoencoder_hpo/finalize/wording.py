@@ -2,7 +2,7 @@
 
 from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.finalize.comparison import Estimate
-from autoencoder_hpo.finalize.results import Contest, Examined, Row, Winner
+from autoencoder_hpo.finalize.results import Row, Selection, TestScores, Winner
 
 
 def interval(estimate: Estimate) -> str:
@@ -18,9 +18,9 @@ def signed_interval(estimate: Estimate, metric: Metric = Metric.VAL_PSNR) -> str
     return " to ".join(metric.digits(end, signed=True) for end in (estimate.low, estimate.high))
 
 
-def verdict(contest: Contest, winner: Winner, tested: Examined) -> tuple[str, str]:
+def verdict(selection: Selection, winner: Winner, tested: TestScores) -> tuple[str, str]:
     """Who won and why; how good it is on the test images."""
-    reason = contest.verdict.reason
+    reason = selection.verdict.reason
     first = f"Trial {winner.trial} ({winner.kind}) wins: {reason}."
     ours = tested.denoiser
     second = (
@@ -36,17 +36,17 @@ def verdict(contest: Contest, winner: Winner, tested: Examined) -> tuple[str, st
     return first, second + "."
 
 
-def best_baseline(tested: Examined) -> Row | None:
+def best_baseline(tested: TestScores) -> Row | None:
     """The one that the denoiser is least ahead of, the noisy input aside."""
     others = [row for row in tested.rows if row.advantage and row.name != "noisy input"]
     return min(others, key=lambda row: row.advantage.mean if row.advantage else 0.0, default=None)
 
 
-def warnings(tested: Examined, contest: Contest, looks: int) -> tuple[str, ...]:
+def warnings(tested: TestScores, selection: Selection, looks: int) -> tuple[str, ...]:
     """What a user of the denoiser must know before anything else."""
     said = [_not_beaten(row) for row in tested.rows if not row.beaten]
-    if contest.diverged:
-        named = ", ".join(map(str, contest.diverged))
+    if selection.diverged:
+        named = ", ".join(map(str, selection.diverged))
         said.append(f"trial {named} could not win: its loss was not finite with every seed")
     if looks > 1:
         said.append(

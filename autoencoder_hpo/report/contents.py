@@ -15,7 +15,7 @@ from autoencoder_hpo.report.grids import Grid, grid_of
 from autoencoder_hpo.report.pruning import Saved, saved
 from autoencoder_hpo.showcase.store import ArtifactStore
 from autoencoder_hpo.storage.status import summary, trial_record
-from autoencoder_hpo.storage.study import OpenStudy, best_first
+from autoencoder_hpo.storage.study import StudyHandle, best_first
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class Contents:
         return saved(self.facts.study, self.trials)
 
 
-def gather(opened: OpenStudy, *, store: ArtifactStore, now: datetime) -> Contents:
+def gather(opened: StudyHandle, *, store: ArtifactStore, now: datetime) -> Contents:
     """What there is to report of a study, whatever state it is in."""
     facts = Facts.of(opened)
     best = best_first(facts.trials, opened.study.search.objective)

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from autoencoder_hpo.training.metrics import mse_per_image
-from autoencoder_hpo.training.prepared import Prepared
+from autoencoder_hpo.training.prepared import DeviceData
 
 EACH = 3  # typical images, and as many hard ones
 CROP = 128  # pixels of a crop's side, at most
@@ -28,7 +28,7 @@ class Probes:
         return crop(images_NCHW[self.index].cpu())
 
 
-def choose_probes(data: Prepared) -> Probes:
+def choose_probes(data: DeviceData) -> Probes:
     """Images around the median difficulty, and the hardest.
 
     Difficulty is the MSE that a blur of 3×3 pixels leaves: fine detail is what denoisers lose.
@@ -39,7 +39,7 @@ def choose_probes(data: Prepared) -> Probes:
     return Probes(index, crop(noisy), crop(clean))
 
 
-def _difficulty(data: Prepared) -> Tensor:
+def _difficulty(data: DeviceData) -> Tensor:
     """[N], on the CPU."""
     high, wide = (min(3, side) for side in data.val_noisy.shape[-2:])
     blurred = avg_pool2d(

@@ -45,7 +45,7 @@ from autoencoder_hpo.showcase.store import (
     trial_artifact,
 )
 from autoencoder_hpo.storage.status import summary, trial_record
-from autoencoder_hpo.storage.study import OpenStudy, best_first
+from autoencoder_hpo.storage.study import StudyHandle, best_first
 from autoencoder_hpo.text import db, score
 
 log = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ class Shown:
 
 
 def show_trial(
-    opened: OpenStudy,
+    opened: StudyHandle,
     trial: FrozenTrial,
     *,
     store: ArtifactStore,
@@ -113,13 +113,13 @@ def show_trial(
     return Shown(sheet, rows, refused)
 
 
-def note_failure(opened: OpenStudy, trial: FrozenTrial) -> None:
+def note_failure(opened: StudyHandle, trial: FrozenTrial) -> None:
     """The note of a trial that has nothing to show."""
     _write_trial_note(opened, trial._trial_id, trial_record(trial), [])
 
 
 def _write_trial_note(
-    opened: OpenStudy, trial_id: int, record: dict[str, Any], pictures: list[str]
+    opened: StudyHandle, trial_id: int, record: dict[str, Any], pictures: list[str]
 ) -> None:
     shown = [f"{artifact}.png" for artifact in pictures]
     metric = opened.study.search.objective
@@ -142,7 +142,9 @@ def _artifact_row(artifact: str, file: str) -> tuple[str, str]:
 # ---- the study -------------------------------------------------------------------------
 
 
-def refresh(opened: OpenStudy, *, store: ArtifactStore, probes: Probes, last: bool = False) -> None:
+def refresh(
+    opened: StudyHandle, *, store: ArtifactStore, probes: Probes, last: bool = False
+) -> None:
     """Bring the study's gallery, plots and note up to date: one worker at a time, and not often.
 
     `last`: nothing is left to do, so that it is done now or never.
@@ -161,7 +163,7 @@ def refresh(opened: OpenStudy, *, store: ArtifactStore, probes: Probes, last: bo
 
 
 def _show_study(
-    opened: OpenStudy,
+    opened: StudyHandle,
     finished: Sequence[FrozenTrial],
     store: ArtifactStore,
     probes: Probes,
@@ -184,7 +186,7 @@ def _show_study(
     _write_note(opened, "dashboard:", note)
 
 
-def _findings(opened: OpenStudy) -> list[tuple[str, str]]:
+def _findings(opened: StudyHandle) -> list[tuple[str, str]]:
     """The surest findings, in a line each."""
     try:
         found = diagnose(Facts.of(opened))[:FINDINGS]
@@ -195,7 +197,7 @@ def _findings(opened: OpenStudy) -> list[tuple[str, str]]:
 
 
 def _keep_gallery(
-    opened: OpenStudy, finished: Sequence[FrozenTrial], store: ArtifactStore, probes: Probes
+    opened: StudyHandle, finished: Sequence[FrozenTrial], store: ArtifactStore, probes: Probes
 ) -> list[str]:
     """The best trials on the same crops; nothing before there is one."""
     best = _best_rows(opened, finished, store, probes)
@@ -216,7 +218,7 @@ def _keep_gallery(
 
 
 def _best_rows(
-    opened: OpenStudy, finished: Sequence[FrozenTrial], store: ArtifactStore, probes: Probes
+    opened: StudyHandle, finished: Sequence[FrozenTrial], store: ArtifactStore, probes: Probes
 ) -> Sequence[Row]:
     metric = opened.study.search.objective
     best = best_first(finished, metric)
@@ -237,26 +239,26 @@ def _best_rows(
 # ---- texts, as optuna-dashboard (0.21) keeps them --------------------------------------
 
 
-def _write_note(opened: OpenStudy, prefix: str, text: str) -> None:
+def _write_note(opened: StudyHandle, prefix: str, text: str) -> None:
     pieces = _pieces(opened, f"{prefix}note_str:", text)
     before = _stored(opened, f"{prefix}note_ver").get(f"{prefix}note_ver", 0)
     pieces[f"{prefix}note_ver"] = before + 1
     opened.storage.write_attrs("study_system", opened.number, pieces)
 
 
-def _write_plot(opened: OpenStudy, name: str, figure: dict[str, Any]) -> None:
+def _write_plot(opened: StudyHandle, name: str, figure: dict[str, Any]) -> None:
     pieces = _pieces(opened, f"dashboard:plot_data:{name}:", json.dumps(figure))
     opened.storage.write_attrs("study_system", opened.number, pieces)
 
 
-def _pieces(opened: OpenStudy, prefix: str, text: str) -> dict[str, Any]:
+def _pieces(opened: StudyHandle, prefix: str, text: str) -> dict[str, Any]:
     """Text in numbered attributes; those that a longer text has left are emptied."""
     left = dict.fromkeys(_stored(opened, prefix), "")
     starts = range(0, len(text), PIECE)
     return left | {f"{prefix}{n}": text[at : at + PIECE] for n, at in enumerate(starts)}
 
 
-def _stored(opened: OpenStudy, prefix: str) -> dict[str, Any]:
+def _stored(opened: StudyHandle, prefix: str) -> dict[str, Any]:
     """The study's own attributes of Optuna's whose names begin so."""
     found = opened.storage.rows(
         "select key, value_json from study_system_attributes "

@@ -159,7 +159,7 @@ def holding(engine: Engine, lock: str) -> Iterator[Connection]:
         pause = min(MOST_PAUSE_S, pause * 1.5)
 
 
-def stand_still(connection: Connection) -> None:
+def extend_idle_timeout(connection: Connection) -> None:
     """Let this transaction wait for longer work than others may."""
     if is_server(connection):
         sql = "set local idle_in_transaction_session_timeout = '5min'"

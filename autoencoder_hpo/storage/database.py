@@ -20,10 +20,10 @@ from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.storage.connections import (
     budgeted,
     engine_args,
+    extend_idle_timeout,
     has_locked,
     holding,
     is_server,
-    stand_still,
 )
 from autoencoder_hpo.storage.embedded import start_embedded
 from autoencoder_hpo.storage.outages import Outages, wait_for_server, wait_out
@@ -57,7 +57,7 @@ class Storage:
     def is_server(self) -> bool:
         return is_server(self.engine)
 
-    def patiently(self, do: Callable[[], T], stop: Callable[[], bool] = lambda: False) -> T:
+    def with_retry(self, do: Callable[[], T], stop: Callable[[], bool] = lambda: False) -> T:
         """Do this, again while the database is away. Raises UnreachableError as `wait_out` does."""
         return wait_out(do, self.outages, shown=self.shown, stop=stop)
 
@@ -85,7 +85,7 @@ class Storage:
             [{"number": number, "key": k, "value": json.dumps(v)} for k, v in attrs.items()],
         )
 
-    def rest(self) -> None:
+    def release_connections(self) -> None:
         """Close the connections that are kept for a next statement.
 
         A process that trains or waits has none, so that a server's hundred serve any number of
@@ -150,7 +150,7 @@ class Storage:
             return
         held = holding(self.engine, name) if wait else self.engine.begin()
         with held as connection:
-            stand_still(connection)
+            extend_idle_timeout(connection)
             yield wait or has_locked(connection, name)
 
     def _within(self, connection: Connection) -> "Storage":
@@ -248,7 +248,7 @@ def _schema_held(url: URL, shown: str) -> Iterator[bool]:
     engine = budgeted(sqlalchemy.create_engine(url, **engine_args(url)))
     try:
         with holding(engine, "schema") as connection:
-            stand_still(connection)  # the work is done on other connections
+            extend_idle_timeout(connection)  # the work is done on other connections
             yield _is_empty(connection, shown)
     finally:
         engine.dispose()

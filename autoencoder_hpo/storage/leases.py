@@ -27,7 +27,7 @@ from autoencoder_hpo.storage.study import (
     Budget,
     Counts,
     Halt,
-    OpenStudy,
+    StudyHandle,
     halt_of,
     study_lock,
     write_halt,
@@ -42,7 +42,7 @@ REASON = "reason"
 LOSSES = "losses"
 RUN = "run"
 CONFIG = "config"
-AT_ONCE = "at_once"
+N_FUSED = "at_once"
 KEPT = (CELL, LOSSES, RUN, CONFIG, "start")
 """What a trial keeps when it goes to another worker (R9): what it is, nothing of what it did."""
 
@@ -56,7 +56,7 @@ class Claimed:
 
 
 @dataclass(frozen=True, slots=True)
-class Nothing:
+class NoTrial:
     """No trial to take. `wait`: others still work, and one of theirs may come back."""
 
     why: Literal["wait", "paused", "budget", "timeout", "plateau", "stopped"]
@@ -80,8 +80,8 @@ class Nothing:
 
 
 def claim(
-    opened: OpenStudy, worker: str, *, fixed: Mapping[str, Any] | None = None
-) -> Claimed | Nothing:
+    opened: StudyHandle, worker: str, *, fixed: Mapping[str, Any] | None = None
+) -> Claimed | NoTrial:
     """Take a trial that waits, or a new one while the budget has room.
 
     `fixed`: parameters that a new trial takes over; its sampler chooses the others.
@@ -90,20 +90,20 @@ def claim(
         StudyError: the study is no longer there.
     """
     with opened.storage.transaction(opened.lock) as tx:
-        here = opened.within(tx)
+        here = opened.on(tx)
         attrs = records(here)
         refused = _refusal(here, attrs)
         if refused:
             return refused
-        reap(tx, here.number)
+        requeue_silent(tx, here.number)
         counts, budget = counted(here), Budget(**attrs[BUDGET])
         if budget.trials is not None and counts.finished + counts.running >= budget.trials:
-            return Nothing("wait") if counts.running else Nothing("budget")
+            return NoTrial("wait") if counts.running else NoTrial("budget")
         if not counts.waiting and at_a_standstill(here, attrs):
-            return Nothing("wait") if counts.running else Nothing("plateau")
+            return NoTrial("wait") if counts.running else NoTrial("plateau")
         cells = _free_cells(here)
         if cells == [] and not counts.waiting:
-            return Nothing("wait") if counts.running else Nothing("budget")
+            return NoTrial("wait") if counts.running else NoTrial("budget")
         claimed = _take(here, seconds_left(here, attrs), fixed)
         tx.write_attrs("trial_user", claimed.trial_id, {WORKER: worker})
         if cells and not _has_cell(tx, claimed.trial_id):
@@ -111,7 +111,7 @@ def claim(
     return claimed
 
 
-def has_work(opened: OpenStudy) -> bool:
+def has_work(opened: StudyHandle) -> bool:
     """Whether it is worth asking for a trial: a look without the study's lock.
 
     A running trial counts, because its worker may be lost.
@@ -127,7 +127,7 @@ def has_work(opened: OpenStudy) -> bool:
     return has_room and not at_a_standstill(opened, attrs)
 
 
-def records(opened: OpenStudy) -> dict[str, Any]:
+def records(opened: StudyHandle) -> dict[str, Any]:
     """The study's records. Raises StudyError when the study was deleted (R20)."""
     try:
         return opened.attrs()
@@ -137,7 +137,7 @@ def records(opened: OpenStudy) -> dict[str, Any]:
         ) from None
 
 
-def counted(opened: OpenStudy) -> Counts:
+def counted(opened: StudyHandle) -> Counts:
     """How many trials are in which state, without reading them."""
     found = opened.storage.rows(
         "select state, count(*) from trials where study_id = :study group by state",
@@ -154,7 +154,7 @@ def counted(opened: OpenStudy) -> Counts:
 
 
 def _take(
-    opened: OpenStudy, seconds_left: float | None, fixed: Mapping[str, Any] | None
+    opened: StudyHandle, seconds_left: float | None, fixed: Mapping[str, Any] | None
 ) -> Claimed:
     """The first trial that waits, or a new one, with its first beat."""
     waiting = opened.storage.rows(
@@ -174,22 +174,22 @@ def _take(
     return Claimed(trial_id, int(number[0][0]), seconds_left)
 
 
-def _refusal(opened: OpenStudy, attrs: dict[str, Any]) -> Nothing | None:
+def _refusal(opened: StudyHandle, attrs: dict[str, Any]) -> NoTrial | None:
     halted = halt_of(attrs)
     if halted:
-        return Nothing(halted.kind, halted.reason)
+        return NoTrial(halted.kind, halted.reason)
     _start_clock(opened, attrs)
     left = seconds_left(opened, attrs)
     if left is not None and left <= 0:
-        return Nothing("timeout")
+        return NoTrial("timeout")
     reason = _failing(opened, since=attrs.get(CLEARED) or 0)
     if reason:
         write_halt(opened, Halt("stopped", reason, by_hand=False))
-        return Nothing("stopped", reason)
+        return NoTrial("stopped", reason)
     return None
 
 
-def _failing(opened: OpenStudy, since: int) -> str | None:
+def _failing(opened: StudyHandle, since: int) -> str | None:
     """Why to stop: too many trials in a row failed, since a stop was last cleared."""
     last = opened.storage.rows(
         "select t.state, a.value_json from trials t left join trial_user_attributes a "
@@ -207,7 +207,7 @@ def _failing(opened: OpenStudy, since: int) -> str | None:
     return f"{FAILURES_IN_A_ROW} trials in a row failed, the last one with: {cause}"
 
 
-def _start_clock(opened: OpenStudy, attrs: dict[str, Any]) -> None:
+def _start_clock(opened: StudyHandle, attrs: dict[str, Any]) -> None:
     """The timeout is one deadline for the whole study, set by the first claim."""
     timeout = Budget(**attrs[BUDGET]).timeout
     if timeout is not None and attrs.get(DEADLINE) is None:
@@ -215,13 +215,13 @@ def _start_clock(opened: OpenStudy, attrs: dict[str, Any]) -> None:
         opened.set_attrs(**{DEADLINE: attrs[DEADLINE]})
 
 
-def seconds_left(opened: OpenStudy, attrs: Mapping[str, Any]) -> float | None:
+def seconds_left(opened: StudyHandle, attrs: Mapping[str, Any]) -> float | None:
     """Until the study's deadline, by the database's clock; None before its first claim."""
     deadline = attrs.get(DEADLINE)
     return None if deadline is None else deadline - opened.storage.now()
 
 
-def at_a_standstill(opened: OpenStudy, attrs: Mapping[str, Any]) -> bool:
+def at_a_standstill(opened: StudyHandle, attrs: Mapping[str, Any]) -> bool:
     """Whether the search has used up its patience, counted anew since a stop was last cleared."""
     patience, metric = opened.study.search.patience, opened.study.search.objective
     if patience is None:
@@ -240,7 +240,7 @@ def at_a_standstill(opened: OpenStudy, attrs: Mapping[str, Any]) -> bool:
     return min(without_progress(levels, step=metric.step), fresh) >= patience
 
 
-def _free_cells(opened: OpenStudy) -> list[int] | None:
+def _free_cells(opened: StudyHandle) -> list[int] | None:
     """Grid cells that no trial tries or has tried, a failed one excepted; None: not a grid."""
     sampler = opened.optuna.sampler
     if not isinstance(sampler, GridSampler):
@@ -269,7 +269,7 @@ NUMBER_COMPLETE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Ownership:
     """Whose a trial is. `gone`: it was deleted, with its study."""
 
     owner: Literal["mine", "other", "gone"]
@@ -279,7 +279,7 @@ class Standing:
     """How many trials of the study are complete."""
 
 
-def standing(storage: Storage, trial_id: int, worker: str) -> Standing:
+def ownership(storage: Storage, trial_id: int, worker: str) -> Ownership:
     """In a transaction, the trial keeps its standing until the end of it."""
     found = storage.rows(
         f"select t.state, w.value_json, h.value_json, {NUMBER_COMPLETE} from trials t "
@@ -290,34 +290,34 @@ def standing(storage: Storage, trial_id: int, worker: str) -> Standing:
         worker=WORKER,
         halted=HALTED,
     )
-    return _standing_of(found, worker)
+    return _ownership_of(found, worker)
 
 
-def _standing_of(found: Sequence[Any], worker: str) -> Standing:
+def _ownership_of(found: Sequence[Any], worker: str) -> Ownership:
     if not found:
-        return Standing("gone")
+        return Ownership("gone")
     state, owner, halted, complete = found[0]
     if owner is None or json.loads(owner) != worker:
-        return Standing("other", state)
+        return Ownership("other", state)
     halt = halt_of({HALTED: json.loads(halted) if halted else None})
-    return Standing("mine", state, halt, complete)
+    return Ownership("mine", state, halt, complete)
 
 
-def keep(
-    opened: OpenStudy,
+def beat(
+    opened: StudyHandle,
     trial_id: int,
     worker: str,
     epochs: Mapping[int, float],
     attrs: Mapping[str, Any],
-) -> Standing:
+) -> Ownership:
     """Say that the trial lives, and how its last epochs went; returns whose it is.
 
     Nothing is written of a trial that is not, or no longer, this worker's.
     """
     if opened.storage.is_server:
-        return _keep_in_one(opened.storage, trial_id, worker, epochs, attrs)
+        return _beat_in_one(opened.storage, trial_id, worker, epochs, attrs)
     with opened.storage.writing() as tx:
-        found = standing(tx, trial_id, worker)
+        found = ownership(tx, trial_id, worker)
         if found.owner == "mine" and found.state == "RUNNING":
             tx.rows(
                 "update trial_heartbeats set heartbeat = current_timestamp where trial_id = :t",
@@ -328,14 +328,14 @@ def keep(
     return found
 
 
-def _keep_in_one(
+def _beat_in_one(
     storage: Storage,
     trial_id: int,
     worker: str,
     epochs: Mapping[int, float],
     attrs: Mapping[str, Any],
-) -> Standing:
-    """All of `keep` in one statement: it is sent after every epoch (R15)."""
+) -> Ownership:
+    """All of `beat` in one statement: it is sent after every epoch (R15)."""
     found = storage.rows(
         "with trial as (select t.trial_id, t.state, w.value_json as worker, h.value_json as halted,"
         f" {NUMBER_COMPLETE} as complete from trials t "
@@ -365,18 +365,18 @@ def _keep_in_one(
         keys=list(attrs),
         jsons=[json.dumps(value) for value in attrs.values()],
     )
-    return _standing_of(found, worker)
+    return _ownership_of(found, worker)
 
 
 def begin(
-    opened: OpenStudy, trial_id: int, worker: str, attrs: Mapping[str, Any], *, reached: int
+    opened: StudyHandle, trial_id: int, worker: str, attrs: Mapping[str, Any], *, reached: int
 ) -> bool:
     """Say what the trial is, and that it goes on after the epoch that its checkpoint `reached`.
 
     What an earlier worker reported of later epochs is forgotten: they are trained again, or not.
     """
     with opened.storage.writing() as tx:
-        mine = standing(tx, trial_id, worker).owner == "mine"
+        mine = ownership(tx, trial_id, worker).owner == "mine"
         if mine:
             tx.write_attrs("trial_user", trial_id, attrs)
             tx.rows(
@@ -387,8 +387,8 @@ def begin(
     return mine
 
 
-def settle(
-    opened: OpenStudy,
+def finish(
+    opened: StudyHandle,
     trial_id: int,
     worker: str,
     state: TrialState,
@@ -397,10 +397,10 @@ def settle(
     epochs: Mapping[int, float],
     attrs: Mapping[str, Any],
     system: Mapping[str, Any],
-) -> Standing:
+) -> Ownership:
     """End the trial with all that it came to, at once; does nothing when it is another's (R5)."""
     with opened.storage.transaction(opened.lock) as tx:
-        found = standing(tx, trial_id, worker)
+        found = ownership(tx, trial_id, worker)
         if found.owner == "mine" and found.state == "RUNNING":
             write_epochs(tx, trial_id, epochs)
             tx.write_attrs("trial_user", trial_id, attrs)
@@ -421,10 +421,10 @@ def write_epochs(storage: Storage, trial_id: int, epochs: Mapping[int, float]) -
     )
 
 
-def hand_back(opened: OpenStudy, trial_id: int, worker: str) -> None:
+def release(opened: StudyHandle, trial_id: int, worker: str) -> None:
     """Let another worker go on with this trial, under its own number and parameters (R3)."""
     with opened.storage.transaction(opened.lock) as tx:
-        found = standing(tx, trial_id, worker)
+        found = ownership(tx, trial_id, worker)
         if found.owner == "mine" and found.state == "RUNNING":
             _give_back(tx, trial_id)
 
@@ -459,13 +459,13 @@ def _give_back(storage: Storage, trial_id: int) -> None:
 # ---- trials that lost their worker ------------------------------------------------------
 
 
-def look_after(opened: OpenStudy) -> list[int]:
+def requeue_stalled(opened: StudyHandle) -> list[int]:
     """Hand back the study's lost trials, and return their numbers."""
     with opened.storage.transaction(opened.lock) as tx:
-        return reap(tx, opened.number)
+        return requeue_silent(tx, opened.number)
 
 
-def look_after_all(storage: Storage) -> list[tuple[int, int]]:
+def requeue_all_stalled(storage: Storage) -> list[tuple[int, int]]:
     """The same for every study of ours; returns studies and trials."""
     studies = storage.rows(
         "select distinct t.study_id from trials t join study_user_attributes a "
@@ -475,11 +475,11 @@ def look_after_all(storage: Storage) -> list[tuple[int, int]]:
     found = []
     for (study,) in studies:
         with storage.transaction(study_lock(study)) as tx:
-            found += [(study, number) for number in reap(tx, study)]
+            found += [(study, number) for number in requeue_silent(tx, study)]
     return found
 
 
-def reap(tx: Storage, study: int) -> list[int]:
+def requeue_silent(tx: Storage, study: int) -> list[int]:
     """Hand back the trials whose worker fell silent, in a transaction with the study's lock.
 
     Returns their numbers. A running trial that never sent a beat gets one on behalf, and is
@@ -495,7 +495,7 @@ def reap(tx: Storage, study: int) -> list[int]:
     if not silent or tx.outages.ago < tx.grace or _server_age(tx) < tx.grace:
         return []
     for trial_id, _ in silent:
-        _take_from_dead(tx, trial_id)
+        _requeue(tx, trial_id)
     return [number for _, number in silent]
 
 
@@ -521,7 +521,7 @@ def _server_age(tx: Storage) -> float:
     return float(tx.rows(sql)[0][0])
 
 
-def _take_from_dead(tx: Storage, trial_id: int) -> None:
+def _requeue(tx: Storage, trial_id: int) -> None:
     epochs, stored = tx.rows(
         "select coalesce(max(v.step), 0), (select value_json from trial_user_attributes "
         "where trial_id = :trial and key = :losses) from trial_intermediate_values v "

@@ -24,7 +24,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from autoencoder_hpo.seeds import seed_for
 from autoencoder_hpo.space import cells, parameters
-from autoencoder_hpo.storage.study import OpenStudy
+from autoencoder_hpo.storage.study import StudyHandle
 from autoencoder_hpo.study import (
     CmaEs,
     GaussianProcess,
@@ -203,10 +203,10 @@ class PerTrial(BaseSampler):
         sampler.after_trial(lessons, trial, state, values)
 
 
-class Judge:
+class PruningCheck:
     """Asks the pruner about one trial, and reads no more than it must (R15)."""
 
-    def __init__(self, opened: OpenStudy, number: int) -> None:
+    def __init__(self, opened: StudyHandle, number: int) -> None:
         self._opened = opened
         self._number = number
         self._complete = -1
@@ -349,7 +349,7 @@ def _between(coordinate: float, low: float, high: float, *, log: bool) -> float:
     return low + coordinate * (high - low)
 
 
-def with_search(opened: OpenStudy) -> OpenStudy:
+def with_search(opened: StudyHandle) -> StudyHandle:
     """The same study, able to choose and prune trials."""
     study = optuna.load_study(
         study_name=opened.name,

@@ -13,7 +13,7 @@ from autoencoder_hpo.storage.study import (
     Budget,
     Counts,
     Halt,
-    OpenStudy,
+    StudyHandle,
     best_of,
     count,
     halt_of,
@@ -24,7 +24,7 @@ OVER: tuple[State, ...] = ("done", "timed out", "plateau", "stopped")
 """States in which no worker takes a trial."""
 
 
-def summary(opened: OpenStudy) -> dict[str, Any]:
+def summary(opened: StudyHandle) -> dict[str, Any]:
     """The study in one mapping: study, state, counts, budget, best and what it has to beat."""
     trials, attrs = opened.trials(), opened.attrs()
     counts, budget, halt = count(trials), Budget(**attrs[BUDGET]), halt_of(attrs)
@@ -114,7 +114,7 @@ def trial_record(trial: FrozenTrial) -> dict[str, Any]:
     }
 
 
-def find_trial(opened: OpenStudy, number: int) -> FrozenTrial:
+def find_trial(opened: StudyHandle, number: int) -> FrozenTrial:
     """Raises StudyError when the study has no trial of this number."""
     trials = opened.trials()
     if not 0 <= number < len(trials):
@@ -123,5 +123,5 @@ def find_trial(opened: OpenStudy, number: int) -> FrozenTrial:
     return trials[number]
 
 
-def running(opened: OpenStudy) -> list[FrozenTrial]:
+def running(opened: StudyHandle) -> list[FrozenTrial]:
     return [trial for trial in opened.trials() if trial.state is TrialState.RUNNING]

@@ -67,7 +67,7 @@ class Halt:
 
 
 @dataclass(frozen=True, slots=True)
-class OpenStudy:
+class StudyHandle:
     """A study in the database, with the file that it was created from."""
 
     storage: Storage
@@ -96,7 +96,7 @@ class OpenStudy:
     def lock(self) -> str:
         return study_lock(self.number)
 
-    def within(self, storage: Storage) -> "OpenStudy":
+    def on(self, storage: Storage) -> "StudyHandle":
         """The same study in a transaction."""
         return replace(self, storage=storage)
 
@@ -160,7 +160,7 @@ def names(storage: Storage) -> list[str]:
     return [name for _, name in storage.studies()]
 
 
-def create_study(storage: Storage, file: StudyFile, data: dict[str, Any]) -> OpenStudy:
+def create_study(storage: Storage, file: StudyFile, data: dict[str, Any]) -> StudyHandle:
     """Create the study of this file. `data` is what its images are: hash, counts, scores.
 
     Raises:
@@ -180,7 +180,7 @@ def create_study(storage: Storage, file: StudyFile, data: dict[str, Any]) -> Ope
             FILE: {"text": file.text, "base": file.base, "where": file.where},
         }
         tx.write_attrs("study_user", study._study_id, records)
-    return OpenStudy(storage, file, find(storage, file.study.name), data)
+    return StudyHandle(storage, file, find(storage, file.study.name), data)
 
 
 def new_optuna_study(storage: Storage, name: str, file: StudyFile) -> optuna.Study:
@@ -219,7 +219,7 @@ def find(storage: Storage, name: str) -> optuna.Study:
         ) from None
 
 
-def open_study(storage: Storage, name: str) -> OpenStudy:
+def open_study(storage: Storage, name: str) -> StudyHandle:
     """Open a study by its name.
 
     Raises:
@@ -237,10 +237,10 @@ def open_study(storage: Storage, name: str) -> OpenStudy:
             ],
         )
     file = parse_study(stored["text"], where=f"study {name}", base=stored["base"])
-    return OpenStudy(storage, file, study, attrs[DATA])
+    return StudyHandle(storage, file, study, attrs[DATA])
 
 
-def agree_with(opened: OpenStudy, file: StudyFile) -> None:
+def agree_with(opened: StudyHandle, file: StudyFile) -> None:
     """Let a study file that is given again raise the budget, and nothing else.
 
     Raises:
@@ -258,46 +258,46 @@ def agree_with(opened: OpenStudy, file: StudyFile) -> None:
     grow(opened, Budget(file.budget, file.study.search.timeout))
 
 
-def grow(opened: OpenStudy, wanted: Budget) -> None:
+def grow(opened: StudyHandle, wanted: Budget) -> None:
     """Raise the budget to what is wanted, where that is more."""
     with opened.storage.transaction(opened.lock) as tx:
-        here = opened.within(tx)
+        here = opened.on(tx)
         before = here.budget()
         after = before.grown(wanted)
         if after != before:
             _set_budget(here, after, new_deadline=after.timeout != before.timeout)
 
 
-def set_budget(opened: OpenStudy, *, trials: int | None, timeout: float | None) -> None:
+def set_budget(opened: StudyHandle, *, trials: int | None, timeout: float | None) -> None:
     """Set what is given; a timeout (in seconds) runs from the next claim."""
     with opened.storage.transaction(opened.lock) as tx:
-        here = opened.within(tx)
+        here = opened.on(tx)
         before = here.budget()
         after = Budget(trials or before.trials, timeout or before.timeout)
         _set_budget(here, after, new_deadline=timeout is not None)
 
 
-def _set_budget(opened: OpenStudy, budget: Budget, *, new_deadline: bool) -> None:
+def _set_budget(opened: StudyHandle, budget: Budget, *, new_deadline: bool) -> None:
     opened.set_attrs(**{BUDGET: {"trials": budget.trials, "timeout": budget.timeout}})
     if new_deadline:
         opened.set_attrs(**{DEADLINE: None})
 
 
-def halt_study(opened: OpenStudy, halt: Halt) -> None:
+def halt_study(opened: StudyHandle, halt: Halt) -> None:
     """Let every worker hand its trial of this study back, and take no other."""
     with opened.storage.transaction(opened.lock) as tx:
-        write_halt(opened.within(tx), halt)
+        write_halt(opened.on(tx), halt)
 
 
-def write_halt(opened: OpenStudy, halt: Halt) -> None:
+def write_halt(opened: StudyHandle, halt: Halt) -> None:
     """Call it in a transaction with the study's lock."""
     opened.set_attrs(**{HALTED: asdict(halt)})
 
 
-def clear_halt(opened: OpenStudy) -> None:
+def clear_halt(opened: StudyHandle) -> None:
     """Let workers take trials again; failures up to now count no more."""
     with opened.storage.transaction(opened.lock) as tx:
-        here = opened.within(tx)
+        here = opened.on(tx)
         here.set_attrs(**{CLEARED: len(here.trials()), HALTED: None})
 
 

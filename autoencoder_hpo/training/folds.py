@@ -11,7 +11,7 @@ from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.seeds import seed_for
 from autoencoder_hpo.training.loop import EpochResult, Training, best_of
 from autoencoder_hpo.training.metrics import Scores, mean_scores
-from autoencoder_hpo.training.prepared import Prepared
+from autoencoder_hpo.training.prepared import DeviceData
 from autoencoder_hpo.training.steps import Steps, drive, together
 
 
@@ -40,8 +40,8 @@ class FoldedTraining:
         return self.trainings[0].parameters
 
     @property
-    def at_once(self) -> int:
-        return max(training.at_once for training in self.trainings)
+    def n_fused(self) -> int:
+        return max(training.n_fused for training in self.trainings)
 
     @property
     def finished(self) -> bool:
@@ -87,7 +87,7 @@ class FoldedTraining:
 def build_training(
     task: Task,
     config: TrialConfig,
-    data: Sequence[Prepared],
+    data: Sequence[DeviceData],
     *,
     seed: int,
     save: Callable[[], None] = lambda: None,

@@ -13,7 +13,7 @@ import torch
 from torch import Generator, Tensor
 
 from autoencoder_hpo.training.stacked import StackedSteps
-from autoencoder_hpo.training.steps import Lane, Wanted
+from autoencoder_hpo.training.steps import StepRequest, TrainState
 
 log = logging.getLogger(__name__)
 
@@ -47,13 +47,13 @@ class GraphedSteps(StackedSteps):
         self._graphs: dict[tuple[int, ...], GraphedStep] = {}
         self._refused = False
 
-    def _take(self, group: list[Wanted]) -> list[Exception | None]:
-        lanes = [step.lane for step in group]
-        key = (len(group[0].index), *map(id, lanes))
+    def _take(self, group: list[StepRequest]) -> list[Exception | None]:
+        train_states = [step.train_state for step in group]
+        key = (len(group[0].index), *map(id, train_states))
         if self._refused:
             return super()._take(group)
         if key not in self._graphs:
-            self._forget(lanes)
+            self._forget(train_states)
             try:
                 self._graphs[key] = GraphedStep(group, super()._take, self._capture)
             except Exception as error:  # whatever the reason, a graph is only faster
@@ -63,9 +63,9 @@ class GraphedSteps(StackedSteps):
         self._graphs[key](group)
         return [None] * len(group)
 
-    def _forget(self, lanes: Sequence[Lane]) -> None:
+    def _forget(self, train_states: Sequence[TrainState]) -> None:
         """Drop graphs of these models with others: their weights will lie elsewhere."""
-        ids = set(map(id, lanes))
+        ids = set(map(id, train_states))
         for key in list(self._graphs):
             if ids & set(key[1:]) and set(key[1:]) != ids:
                 del self._graphs[key]
@@ -79,40 +79,45 @@ class GraphedStep:
 
     def __init__(
         self,
-        group: Sequence[Wanted],
-        take: Callable[[list[Wanted]], list[Exception | None]],
+        group: Sequence[StepRequest],
+        take: Callable[[list[StepRequest]], list[Exception | None]],
         capture: Capture,
     ) -> None:
-        lanes = [step.lane for step in group]
-        like = next(lanes[0].model.parameters())
+        train_states = [step.train_state for step in group]
+        like = next(train_states[0].model.parameters())
         self._fixed = [
-            Wanted(step.lane, step.index.clone(), like.new_tensor(step.lr)) for step in group
+            StepRequest(step.train_state, step.index.clone(), like.new_tensor(step.lr))
+            for step in group
         ]
 
         def run() -> list[Tensor]:
             for error in take(self._fixed):
                 if error is not None:
                     raise error
-            return [lane.losses.pop() for lane in lanes]
+            return [train_state.losses.pop() for train_state in train_states]
 
-        before = [_Before(lane) for lane in lanes]
+        before = [_Before(train_state) for train_state in train_states]
         try:
             _on_the_side(run, like.device)
-            for lane in before:
-                lane.restore()
-            generators = [own for lane in lanes for own in (lane.noise, lane.dropout)]
+            for train_state in before:
+                train_state.restore()
+            generators = [
+                own
+                for train_state in train_states
+                for own in (train_state.noise, train_state.dropout)
+            ]
             self._replay = capture(run, generators)
         finally:
-            for lane in before:
-                lane.restore()
+            for train_state in before:
+                train_state.restore()
 
-    def __call__(self, group: Sequence[Wanted]) -> None:
+    def __call__(self, group: Sequence[StepRequest]) -> None:
         for step, fixed in zip(group, self._fixed, strict=True):
             fixed.index.copy_(step.index)
             assert isinstance(fixed.lr, Tensor)
             fixed.lr.fill_(step.lr)
         for step, loss in zip(group, self._replay(), strict=True):
-            step.lane.losses.append(loss)
+            step.train_state.losses.append(loss)
 
 
 def _on_the_side(run: Run, device: torch.device) -> None:
@@ -132,27 +137,29 @@ def _on_the_side(run: Run, device: torch.device) -> None:
 class _Before:
     """What a lane was, to be put back in place: a graph keeps the addresses of its tensors."""
 
-    def __init__(self, lane: Lane) -> None:
-        self.lane = lane
-        self.model = {name: tensor.clone() for name, tensor in lane.model.state_dict().items()}
+    def __init__(self, train_state: TrainState) -> None:
+        self.train_state = train_state
+        self.model = {
+            name: tensor.clone() for name, tensor in train_state.model.state_dict().items()
+        }
         self.optimizer = {
             weight: {name: _copied(value) for name, value in state.items()}
-            for weight, state in lane.optimizer.state.items()
+            for weight, state in train_state.optimizer.state.items()
         }
-        self.losses = list(lane.losses)
-        self.streams = lane.noise.get_state(), lane.dropout.get_state()
+        self.losses = list(train_state.losses)
+        self.streams = train_state.noise.get_state(), train_state.dropout.get_state()
 
     def restore(self) -> None:
-        lane = self.lane
-        for name, tensor in lane.model.state_dict().items():
+        train_state = self.train_state
+        for name, tensor in train_state.model.state_dict().items():
             tensor.copy_(self.model[name])
-        for weight, state in lane.optimizer.state.items():
+        for weight, state in train_state.optimizer.state.items():
             for name, value in state.items():
                 if isinstance(value, Tensor):  # what was not there yet starts from zero
                     value.copy_(self.optimizer.get(weight, {}).get(name, torch.zeros_like(value)))
-        lane.losses[:] = self.losses
-        lane.noise.set_state(self.streams[0])
-        lane.dropout.set_state(self.streams[1])
+        train_state.losses[:] = self.losses
+        train_state.noise.set_state(self.streams[0])
+        train_state.dropout.set_state(self.streams[1])
 
 
 def _copied(value: Any) -> Any:

@@ -23,8 +23,8 @@ from autoencoder_hpo.training.metrics import (
 )
 from autoencoder_hpo.training.optim import build_optimizer, lay_out_as_weights, learning_rate
 from autoencoder_hpo.training.precision import Precision, autocast
-from autoencoder_hpo.training.prepared import CHUNK, Prepared
-from autoencoder_hpo.training.steps import Lane, Steps, Wanted, drive
+from autoencoder_hpo.training.prepared import CHUNK, DeviceData
+from autoencoder_hpo.training.steps import StepRequest, Steps, TrainState, drive
 
 MIDWAY_S = 60.0
 """An epoch that takes longer is saved within it, this often."""
@@ -85,7 +85,7 @@ class Training:
         self,
         task: Task,
         config: TrialConfig,
-        data: Prepared,
+        data: DeviceData,
         *,
         seed: int,
         precision: Precision = "float32",
@@ -105,7 +105,7 @@ class Training:
         self.model = _initialized(config, data, seed).to(data.device)
         if data.device.type == "cpu":  # a unet's step takes 57 instead of 73 ms so
             self.model = self.model.to(memory_format=torch.channels_last)
-        self.lane = Lane(
+        self.train_state = TrainState(
             model=self.model,
             optimizer=build_optimizer(config.optimizer, self.model),
             config=config,
@@ -134,9 +134,9 @@ class Training:
         return count_parameters(self.model)
 
     @property
-    def at_once(self) -> int:
+    def n_fused(self) -> int:
         """The most models that were trained in one step with this one; 1 is this one alone."""
-        return self.lane.at_once
+        return self.train_state.n_fused
 
     def __iter__(self) -> Iterator[EpochResult]:
         while (result := drive(self.advance())) is not None:
@@ -162,7 +162,7 @@ class Training:
         if self.dropped():
             raise Cancelled
         result = EpochResult(len(self.history) + 1, train_loss, val_mse, val_psnr, lr, also)
-        self.lane.losses = []
+        self.train_state.losses = []
         self.history.append(result)
         return result
 
@@ -174,24 +174,24 @@ class Training:
 
     def _train(self) -> Steps[tuple[float, float]]:
         """Mean training loss of one epoch, and its last learning rate."""
-        lane, epoch = self.lane, len(self.history)
+        train_state, epoch = self.train_state, len(self.history)
         batches = self._batches()
-        if not lane.losses:  # else the epoch goes on where it was saved
-            lane.noise.manual_seed(seed_for(self.seed, "noise", epoch))
-            lane.dropout.manual_seed(seed_for(self.seed, "dropout", epoch))
+        if not train_state.losses:  # else the epoch goes on where it was saved
+            train_state.noise.manual_seed(seed_for(self.seed, "noise", epoch))
+            train_state.dropout.manual_seed(seed_for(self.seed, "dropout", epoch))
         saved = time.monotonic()
         self.model.train()
-        for number in range(len(lane.losses), len(batches)):
+        for number in range(len(train_state.losses), len(batches)):
             if self.cancelled():
                 raise Cancelled
-            if lane.losses and time.monotonic() - saved > MIDWAY_S:
+            if train_state.losses and time.monotonic() - saved > MIDWAY_S:
                 self.save()
                 saved = time.monotonic()
             lr = self._learning_rate(number, len(batches))
-            (error,) = yield [Wanted(lane, batches[number], lr)]
+            (error,) = yield [StepRequest(train_state, batches[number], lr)]
             if error is not None:
                 raise error
-        total = torch.cat(lane.losses).sum().item()  # waits for the device
+        total = torch.cat(train_state.losses).sum().item()  # waits for the device
         return total / sum(map(len, batches)), self._learning_rate(len(batches) - 1, len(batches))
 
     def _learning_rate(self, number: int, steps: int) -> float:
@@ -236,7 +236,7 @@ class Training:
         for noisy in torch.split(self.data.val_noisy, CHUNK):
             if self.cancelled():
                 raise Cancelled
-            with autocast(self.data.device, self.lane.precision):
+            with autocast(self.data.device, self.train_state.precision):
                 restored = self.model(noisy)
             yield restored.to(noisy.dtype)
 
@@ -269,10 +269,10 @@ class Training:
         return {
             "history": [result.as_record() for result in self.history],
             "model": {k: v.clone() for k, v in self.model.state_dict().items()},
-            "optimizer": self.lane.optimizer.state_dict()["state"],
+            "optimizer": self.train_state.optimizer.state_dict()["state"],
             "best": self._best_weights,
             "midway": self._midway(),
-            "at_once": self.lane.at_once,
+            "at_once": self.train_state.n_fused,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -281,34 +281,34 @@ class Training:
         self._load_optimizer(state["optimizer"])
         self._best_weights = {k: v.to(self.data.device) for k, v in state["best"].items()}
         self._best_restored = None
-        self.lane.at_once = state["at_once"]
+        self.train_state.n_fused = state["at_once"]
         midway = state["midway"]
-        self.lane.losses = []
+        self.train_state.losses = []
         if midway is not None:
-            self.lane.losses = list(midway["losses"].to(self.data.device).split(1))
-            self.lane.noise.set_state(midway["noise"].cpu())
-            self.lane.dropout.set_state(midway["dropout"].cpu())
+            self.train_state.losses = list(midway["losses"].to(self.data.device).split(1))
+            self.train_state.noise.set_state(midway["noise"].cpu())
+            self.train_state.dropout.set_state(midway["dropout"].cpu())
 
     def _load_optimizer(self, state: dict[Any, Any]) -> None:
         """Only what it has learned: its settings are the config's and this device's."""
-        optimizer = self.lane.optimizer
+        optimizer = self.train_state.optimizer
         settings = optimizer.state_dict()["param_groups"]
         optimizer.load_state_dict({"state": state, "param_groups": settings})
         lay_out_as_weights(optimizer)
 
     def _midway(self) -> dict[str, Any] | None:
         """How far this epoch is; None between two."""
-        lane = self.lane
-        if not lane.losses:
+        train_state = self.train_state
+        if not train_state.losses:
             return None
         return {
-            "losses": torch.cat(lane.losses),
-            "noise": lane.noise.get_state(),
-            "dropout": lane.dropout.get_state(),
+            "losses": torch.cat(train_state.losses),
+            "noise": train_state.noise.get_state(),
+            "dropout": train_state.dropout.get_state(),
         }
 
 
-def _initialized(config: TrialConfig, data: Prepared, seed: int) -> nn.Module:
+def _initialized(config: TrialConfig, data: DeviceData, seed: int) -> nn.Module:
     """Fresh weights from the seed, the global stream left alone."""
     _, channels, height, width = data.train_clean.shape
     mean, std = (data.mean, data.std) if config.standardize else (0.0, 1.0)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from autoencoder_hpo.config.metric import Metric
-from autoencoder_hpo.training.prepared import Prepared
+from autoencoder_hpo.training.prepared import DeviceData
 
 BEST_PSNR = 100.0  # dB; an image restored without any error would be infinite
 
@@ -132,7 +132,7 @@ def score(
     )
 
 
-def noisy_scores(prepared: Sequence[Prepared]) -> Scores:
+def noisy_scores(prepared: Sequence[DeviceData]) -> Scores:
     """What leaving the validation images as they are scores; the mean over folds."""
     pairs = [(fold.val_noisy.cpu(), fold.val_clean.cpu()) for fold in prepared]
     return mean_scores([score(noisy, noisy, clean) for noisy, clean in pairs])

@@ -13,7 +13,7 @@ CHUNK = 512  # images validated at once
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Prepared:
+class DeviceData:
     """Training and validation images, [N, C, H, W] in [0, 1], loaded once for all trials.
 
     `train_clean` lies on the CPU where the device has no room for it; batches are then moved.
@@ -30,13 +30,13 @@ class Prepared:
     """[N]: the class or folder of each validation image; None without several, and of folds."""
 
 
-def prepare(train: ImageSet, validation: ImageSet, task: Task, device: torch.device) -> Prepared:
+def prepare(train: ImageSet, validation: ImageSet, task: Task, device: torch.device) -> DeviceData:
     """Move images to the device, and draw the validation noise: the same for every trial."""
     noisy = validation.noisy
     if noisy is None:
         noisy = validation_noise(validation.clean, task)
     home = device if _fits(train, device) else torch.device("cpu")
-    return Prepared(
+    return DeviceData(
         device=device,
         train_clean=_place(train.clean, home, device),
         train_noisy=None if train.noisy is None else _place(train.noisy, home, device),

@@ -19,7 +19,7 @@ from autoencoder_hpo.config import TrialConfig
 from autoencoder_hpo.models import build_model, seed_dropout
 from autoencoder_hpo.training.losses import COEFFICIENTS, Loss, total_loss, with_tensors
 from autoencoder_hpo.training.optim import lay_out_as_weights
-from autoencoder_hpo.training.steps import Lane, Wanted, one_by_one
+from autoencoder_hpo.training.steps import StepRequest, TrainState, one_by_one
 
 log = logging.getLogger(__name__)
 PER_MODEL = {
@@ -51,40 +51,42 @@ class StackedSteps:
         self._stacks: dict[int, StackedStep] = {}  # by the lane's identity
         self._too_large = False
 
-    def __call__(self, wanted: list[Wanted]) -> list[Exception | None]:
-        groups: dict[Any, list[Wanted]] = defaultdict(list)
-        for step in wanted:
-            groups[(len(step.index), *shape_of(step.lane))].append(step)
+    def __call__(self, requests: list[StepRequest]) -> list[Exception | None]:
+        groups: dict[Any, list[StepRequest]] = defaultdict(list)
+        for step in requests:
+            groups[(len(step.index), *shape_of(step.train_state))].append(step)
         errors: dict[int, Exception | None] = {}
         for group in groups.values():
             for step, error in zip(group, self._take(group), strict=True):
                 errors[id(step)] = error
-        return [errors[id(step)] for step in wanted]
+        return [errors[id(step)] for step in requests]
 
-    def _take(self, group: list[Wanted]) -> list[Exception | None]:
+    def _take(self, group: list[StepRequest]) -> list[Exception | None]:
         if len(group) == 1 or self._too_large:
             return one_by_one(group)
         try:
-            self._stack_of([step.lane for step in group])(group)
+            self._stack_of([step.train_state for step in group])(group)
         except torch.OutOfMemoryError:  # before any weight was changed
             log.warning("%d models at once need too much memory; trained one by one", len(group))
             self._too_large = True
             return one_by_one(group)
         return [None] * len(group)
 
-    def _stack_of(self, lanes: list[Lane]) -> "StackedStep":
-        stack = self._stacks.get(id(lanes[0]))
-        moved = any(self._stacks.get(id(lane)) is not stack for lane in lanes)
-        if stack is None or moved or stack.lanes != lanes:
-            stack = StackedStep(lanes)  # holds the lanes, so that their identities stay theirs
-            self._stacks |= dict.fromkeys(map(id, lanes), stack)
+    def _stack_of(self, train_states: list[TrainState]) -> "StackedStep":
+        stack = self._stacks.get(id(train_states[0]))
+        moved = any(self._stacks.get(id(train_state)) is not stack for train_state in train_states)
+        if stack is None or moved or stack.train_states != train_states:
+            stack = StackedStep(
+                train_states
+            )  # holds the lanes, so that their identities stay theirs
+            self._stacks |= dict.fromkeys(map(id, train_states), stack)
         return stack
 
 
-def shape_of(lane: Lane) -> tuple[Any, ...]:
+def shape_of(train_state: TrainState) -> tuple[Any, ...]:
     """What models whose steps are taken at once have in common: all that is not `PER_MODEL`."""
-    shape = lane.data.train_clean.shape[1:]
-    return (*shape, lane.data.device, lane.precision, _common(lane.config))
+    shape = train_state.data.train_clean.shape[1:]
+    return (*shape, train_state.data.device, train_state.precision, _common(train_state.config))
 
 
 @lru_cache(maxsize=256)  # asked before every step
@@ -126,30 +128,34 @@ class StackedStep:
     of them, so that they can be validated, saved and trained alone as before.
     """
 
-    def __init__(self, lanes: Sequence[Lane]) -> None:
-        self.lanes = list(lanes)
-        first = self.lanes[0]
+    def __init__(self, train_states: Sequence[TrainState]) -> None:
+        self.train_states = list(train_states)
+        first = self.train_states[0]
         with torch.device("meta"):
             self._model = build_model(first.config.model, _image_shape(first))
-        seed_dropout(self._model, [lane.draws for lane in self.lanes])
+        seed_dropout(self._model, [train_state.draws for train_state in self.train_states])
         if first.data.device.type == "cpu":  # there vmap has no batch norm of bfloat16
             for layer in self._model.modules():
                 if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
                     layer.register_forward_pre_hook(lambda _, inputs: (_widened(inputs[0]),))
-        self._parameters = _side_by_side([dict(lane.model.named_parameters()) for lane in lanes])
-        self._buffers = _side_by_side([dict(lane.model.named_buffers()) for lane in lanes])
-        for lane in self.lanes:
-            lay_out_as_weights(lane.optimizer)
-            lane.at_once = max(lane.at_once, len(self.lanes))
+        self._parameters = _side_by_side(
+            [dict(train_state.model.named_parameters()) for train_state in train_states]
+        )
+        self._buffers = _side_by_side(
+            [dict(train_state.model.named_buffers()) for train_state in train_states]
+        )
+        for train_state in self.train_states:
+            lay_out_as_weights(train_state.optimizer)
+            train_state.n_fused = max(train_state.n_fused, len(self.train_states))
         like = next(iter(self._parameters.values()))
         self._coefficients = {
             name: like.new_tensor(own)
             for name in COEFFICIENTS
-            if any(own := [getattr(lane.config, name) for lane in self.lanes])
+            if any(own := [getattr(train_state.config, name) for train_state in self.train_states])
         }
 
-    def __call__(self, wanted: Sequence[Wanted]) -> None:
-        batches = [step.lane.batch(step.index) for step in wanted]
+    def __call__(self, requests: Sequence[StepRequest]) -> None:
+        batches = [step.train_state.batch(step.index) for step in requests]
         noisy, clean = (torch.stack(images) for images in zip(*batches, strict=True))
         leaves = {
             name: stacked.detach().requires_grad_() for name, stacked in self._parameters.items()
@@ -157,13 +163,13 @@ class StackedStep:
         loss = vmap(self._loss)(leaves, self._buffers, self._coefficients, noisy, clean)
         total = loss.total.sum()  # models share nothing: each one's gradient is its own
         gradients = torch.autograd.grad(total, list(leaves.values()))
-        for number, step in enumerate(wanted):
+        for number, step in enumerate(requests):
             for name, gradient in zip(leaves, gradients, strict=True):
                 # Fused optimizers take it for granted that all lie in memory as the weights do.
-                step.lane.model.get_parameter(name).grad = gradient[number].contiguous()
-            step.lane.update(step.lr)
+                step.train_state.model.get_parameter(name).grad = gradient[number].contiguous()
+            step.train_state.update(step.lr)
             own = loss.reconstruction[number].detach()
-            step.lane.losses.append(own.reshape(1) * len(step.index))
+            step.train_state.losses.append(own.reshape(1) * len(step.index))
 
     def _loss(
         self,
@@ -173,7 +179,7 @@ class StackedStep:
         noisy_NCHW: Tensor,
         clean_NCHW: Tensor,
     ) -> Loss:
-        first = self.lanes[0]
+        first = self.train_states[0]
         config = first.config.model_copy(update=coefficients)
         return with_tensors(
             self._model,
@@ -184,8 +190,8 @@ class StackedStep:
         )
 
 
-def _image_shape(lane: Lane) -> tuple[int, int, int]:
-    _, channels, height, width = lane.data.train_clean.shape
+def _image_shape(train_state: TrainState) -> tuple[int, int, int]:
+    _, channels, height, width = train_state.data.train_clean.shape
     return channels, height, width
 
 

@@ -18,26 +18,26 @@ from autoencoder_hpo.data.corruption import corrupt
 from autoencoder_hpo.models import Draws, seed_dropout
 from autoencoder_hpo.training.losses import total_loss
 from autoencoder_hpo.training.precision import Precision
-from autoencoder_hpo.training.prepared import Prepared
+from autoencoder_hpo.training.prepared import DeviceData
 
 T = TypeVar("T")
 
 
 @dataclass(slots=True, eq=False)
-class Lane:
+class TrainState:
     """One model as a step sees it, with all that its steps draw from and lead to."""
 
     model: nn.Module
     optimizer: Optimizer
     config: TrialConfig
     corruption: Corruption | None
-    data: Prepared
+    data: DeviceData
     precision: Precision
     noise: torch.Generator
     dropout: torch.Generator
     losses: list[Tensor] = field(default_factory=list)
     """Of this epoch's steps, each [1]: the loss times the number of images."""
-    at_once: int = 1
+    n_fused: int = 1
     """The most models that were trained in one step with this one, itself included."""
 
     def __post_init__(self) -> None:
@@ -66,40 +66,42 @@ class Lane:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Wanted:
+class StepRequest:
     """A step that a training waits for."""
 
-    lane: Lane
+    train_state: TrainState
     index: Tensor
     """Which training images, [N]."""
     lr: float | Tensor
 
 
-Steps = Generator[list[Wanted], list[Exception | None], T]
+Steps = Generator[list[StepRequest], list[Exception | None], T]
 """Yields the steps that are wanted next; is sent, for each, why it could not be taken, if so."""
-Take = Callable[[list[Wanted]], list[Exception | None]]
+Take = Callable[[list[StepRequest]], list[Exception | None]]
 
 
-def eager_step(wanted: Wanted) -> None:
+def eager_step(requests: StepRequest) -> None:
     """One model, plain PyTorch."""
-    lane = wanted.lane
-    noisy, clean = lane.batch(wanted.index)
-    loss = total_loss(lane.model, noisy, clean, lane.config, precision=lane.precision)
-    lane.optimizer.zero_grad(set_to_none=True)
+    train_state = requests.train_state
+    noisy, clean = train_state.batch(requests.index)
+    loss = total_loss(
+        train_state.model, noisy, clean, train_state.config, precision=train_state.precision
+    )
+    train_state.optimizer.zero_grad(set_to_none=True)
     torch.autograd.backward(loss.total)
-    lane.update(wanted.lr)
+    train_state.update(requests.lr)
     own = loss.reconstruction.detach().reshape(1)
-    lane.losses.append(own * len(clean))  # reading it would wait for it
+    train_state.losses.append(own * len(clean))  # reading it would wait for it
 
 
-def one_by_one(wanted: list[Wanted]) -> list[Exception | None]:
+def one_by_one(requests: list[StepRequest]) -> list[Exception | None]:
     """Take each step by itself; one that fails fails alone."""
-    return [_tried(step) for step in wanted]
+    return [_tried(step) for step in requests]
 
 
-def _tried(wanted: Wanted) -> Exception | None:
+def _tried(requests: StepRequest) -> Exception | None:
     try:
-        eager_step(wanted)
+        eager_step(requests)
     except Exception as error:  # raised again in the training that wanted the step
         return error
     return None
@@ -108,9 +110,9 @@ def _tried(wanted: Wanted) -> Exception | None:
 def drive(steps: Steps[T], take: Take = one_by_one) -> T:
     """Take all the steps that are wanted; returns what they lead to."""
     try:
-        wanted = next(steps)
+        requests = next(steps)
         while True:
-            wanted = steps.send(take(wanted))
+            requests = steps.send(take(requests))
     except StopIteration as end:
         result: T = end.value
         return result
@@ -118,7 +120,7 @@ def drive(steps: Steps[T], take: Take = one_by_one) -> T:
 
 def together(
     trainings: Sequence[Steps[T]],
-    join: Callable[[Sequence[Wanted]], Iterable[Steps[T]]] = lambda _: (),
+    join: Callable[[Sequence[StepRequest]], Iterable[Steps[T]]] = lambda _: (),
 ) -> Steps[list[T]]:
     """Several at once, step by step, each until its own end; returns their results in order.
 
@@ -127,32 +129,32 @@ def together(
     """
     everyone: list[Steps[T]] = []
     results: dict[int, T] = {}
-    wanted: dict[int, list[Wanted]] = {}
+    requests: dict[int, list[StepRequest]] = {}
 
     def advance(number: int, errors: list[Exception | None] | None) -> None:
         steps = everyone[number]
         try:
-            wanted[number] = next(steps) if errors is None else steps.send(errors)
+            requests[number] = next(steps) if errors is None else steps.send(errors)
         except StopIteration as end:
-            wanted.pop(number, None)
+            requests.pop(number, None)
             results[number] = end.value
 
     def begin(steps: Steps[T]) -> None:
         everyone.append(steps)
         advance(len(everyone) - 1, None)
 
-    def all_wanted() -> list[Wanted]:
-        return [step for own in wanted.values() for step in own]
+    def all_wanted() -> list[StepRequest]:
+        return [step for own in requests.values() for step in own]
 
     for steps in trainings:
         begin(steps)
-    ended = len(wanted)  # as if some had: the first may be joined, too
-    while wanted:
-        if len(wanted) <= ended:
+    ended = len(requests)  # as if some had: the first may be joined, too
+    while requests:
+        if len(requests) <= ended:
             for steps in join(all_wanted()):
                 begin(steps)
         errors = iter((yield all_wanted()))
-        ended = len(wanted) - 1
-        for number, own in list(wanted.items()):
+        ended = len(requests) - 1
+        for number, own in list(requests.items()):
             advance(number, [next(errors) for _ in own])
     return [results[number] for number in range(len(everyone))]

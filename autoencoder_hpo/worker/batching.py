@@ -10,17 +10,25 @@ import torch
 from autoencoder_hpo.config import Task
 from autoencoder_hpo.storage.leases import Claimed, claim
 from autoencoder_hpo.storage.outages import is_outage
-from autoencoder_hpo.storage.study import OpenStudy
+from autoencoder_hpo.storage.study import StudyHandle
 from autoencoder_hpo.study import CmaEs, GaussianProcess, Random, Tpe
 from autoencoder_hpo.training.graphed import GraphedSteps
 from autoencoder_hpo.training.loop import Training
-from autoencoder_hpo.training.prepared import Prepared
+from autoencoder_hpo.training.prepared import DeviceData
 from autoencoder_hpo.training.stacked import StackedSteps, is_per_model, shape_of
-from autoencoder_hpo.training.steps import Lane, Steps, Take, Wanted, drive, one_by_one, together
-from autoencoder_hpo.worker.trial import Outcome, Place, trial_steps
+from autoencoder_hpo.training.steps import (
+    StepRequest,
+    Steps,
+    Take,
+    TrainState,
+    drive,
+    one_by_one,
+    together,
+)
+from autoencoder_hpo.worker.trial import Outcome, WorkerContext, trial_steps
 
 log = logging.getLogger(__name__)
-Stacking = int | Literal["auto"]
+NumberFused = int | Literal["auto"]
 
 MOST = 64
 PAYS = 1.1
@@ -37,20 +45,20 @@ FREE = (Tpe, Random, GaussianProcess, CmaEs)
 """Samplers that go on well when some parameters are given; others visit set points."""
 
 
-class Stacker:
+class Batcher:
     """Trains trials with others of their shape, as many as pay; remembers how many do."""
 
-    def __init__(self, wish: Stacking, *, fillings: int = FILLINGS) -> None:
+    def __init__(self, wish: NumberFused, *, fillings: int = FILLINGS) -> None:
         self.wish = wish
         self.fillings = fillings
         self._sizes: dict[Any, int] = {}
 
     def run(
         self,
-        opened: OpenStudy,
+        opened: StudyHandle,
         claimed: Claimed,
-        data: Sequence[Prepared],
-        place: Place,
+        data: Sequence[DeviceData],
+        context: WorkerContext,
         *,
         cancelled: Callable[[], bool],
     ) -> list[tuple[Claimed, Outcome]]:
@@ -60,44 +68,44 @@ class Stacker:
         """
 
         def steps(trial: Claimed) -> Steps[tuple[Claimed, Outcome]]:
-            outcome = yield from trial_steps(opened, trial, data, place, cancelled=cancelled)
+            outcome = yield from trial_steps(opened, trial, data, context, cancelled=cancelled)
             return trial, outcome
 
         trained = [claimed]
 
-        def others(wanted: Sequence[Wanted]) -> Iterator[Steps[tuple[Claimed, Outcome]]]:
-            size = self._size(opened.study.task, wanted[0]) // len(data)
-            room = min(size - len(wanted) // len(data), self.fillings * size - len(trained))
+        def others(requests: Sequence[StepRequest]) -> Iterator[Steps[tuple[Claimed, Outcome]]]:
+            size = self._size(opened.study.task, requests[0]) // len(data)
+            room = min(size - len(requests) // len(data), self.fillings * size - len(trained))
             for _ in range(room):
-                another = None if cancelled() else _another(opened, claimed, place.worker)
+                another = None if cancelled() else _another(opened, claimed, context.worker)
                 if another is None:
                     return
                 trained.append(another)
                 yield steps(another)
 
-        on_gpu = place.device.type == "cuda"
+        on_gpu = context.device.type == "cuda"
         pays = on_gpu or isinstance(self.wish, int)  # on a core it never did: docs/speed.md
         if self.wish == 1 or not pays or claimed.number < _free(opened):
             return [drive(steps(claimed), GraphedSteps() if on_gpu else one_by_one)]
         join = others if isinstance(opened.study.search.sampler, FREE) else lambda _: ()
         return drive(together([steps(claimed)], join), GraphedSteps() if on_gpu else StackedSteps())
 
-    def _size(self, task: Task, first: Wanted) -> int:
+    def _size(self, task: Task, first: StepRequest) -> int:
         if self.wish != "auto":
             return self.wish
-        shape = shape_of(first.lane)
+        shape = shape_of(first.train_state)
         if shape not in self._sizes:
-            self._sizes[shape] = best_size(task, first.lane)
+            self._sizes[shape] = best_size(task, first.train_state)
             log.info("%d models like %s train at once", self._sizes[shape], shape)
         return self._sizes[shape]
 
 
-def _free(opened: OpenStudy) -> int:
+def _free(opened: StudyHandle) -> int:
     """How many trials of a study go alone before the first stack."""
     return max(ALONE, int(ALONE_SHARE * (opened.study.search.trials or 0)))
 
 
-def _another(opened: OpenStudy, claimed: Claimed, worker: str) -> Claimed | None:
+def _another(opened: StudyHandle, claimed: Claimed, worker: str) -> Claimed | None:
     """A trial of the same shape; None when there is none, or the database does not answer.
 
     Those that train do not wait for it.
@@ -112,40 +120,49 @@ def _another(opened: OpenStudy, claimed: Claimed, worker: str) -> Claimed | None
     return another if isinstance(another, Claimed) else None
 
 
-def _shape(opened: OpenStudy, claimed: Claimed) -> Mapping[str, Any]:
+def _shape(opened: StudyHandle, claimed: Claimed) -> Mapping[str, Any]:
     """The trial's parameters that others must have too, to be trained at once with it."""
     trial = opened.storage.rdb.get_trial(claimed.trial_id)
     return {name: value for name, value in trial.params.items() if not is_per_model(name)}
 
 
-def best_size(task: Task, lane: Lane, most: int = MOST) -> int:
+def best_size(task: Task, train_state: TrainState, most: int = MOST) -> int:
     """How many models like this one to train at once: doubled as long as that pays."""
     best, rate, size = 1, 0.0, 1
     while size <= most:
-        seconds = _seconds_of_step(task, lane, size)
+        seconds = _seconds_of_step(task, train_state, size)
         if seconds is None or size / seconds < PAYS * rate:
             break
         best, rate, size = size, size / seconds, 2 * size
     return best
 
 
-def _seconds_of_step(task: Task, lane: Lane, size: int) -> float | None:
+def _seconds_of_step(task: Task, train_state: TrainState, size: int) -> float | None:
     """Of so many models at once; None when they do not fit into memory."""
-    index = torch.arange(min(lane.config.batch_size, len(lane.data.train_clean)))
+    index = torch.arange(min(train_state.config.batch_size, len(train_state.data.train_clean)))
     try:
         models = [
-            Training(task, lane.config, lane.data, seed=seed, precision=lane.precision).lane
+            Training(
+                task,
+                train_state.config,
+                train_state.data,
+                seed=seed,
+                precision=train_state.precision,
+            ).train_state
             for seed in range(size)
         ]
-        wanted = [Wanted(model, index.to(lane.data.train_clean.device), 1e-3) for model in models]
-        take: Take = GraphedSteps() if lane.data.device.type == "cuda" else StackedSteps()
+        requests = [
+            StepRequest(model, index.to(train_state.data.train_clean.device), 1e-3)
+            for model in models
+        ]
+        take: Take = GraphedSteps() if train_state.data.device.type == "cuda" else StackedSteps()
         for number in range(WARM + TIMED):
             if number == WARM:
-                started = _now(lane.data.device)
-            for error in take(wanted):
+                started = _now(train_state.data.device)
+            for error in take(requests):
                 if error is not None:
                     raise error
-        return (_now(lane.data.device) - started) / TIMED
+        return (_now(train_state.data.device) - started) / TIMED
     except torch.OutOfMemoryError:
         return None
 

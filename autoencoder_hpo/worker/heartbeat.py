@@ -10,9 +10,9 @@ import threading
 import time
 from types import TracebackType
 
-from autoencoder_hpo.storage.leases import Standing, keep
+from autoencoder_hpo.storage.leases import Ownership, beat
 from autoencoder_hpo.storage.outages import is_outage
-from autoencoder_hpo.storage.study import OpenStudy
+from autoencoder_hpo.storage.study import StudyHandle
 
 log = logging.getLogger(__name__)
 
@@ -24,17 +24,17 @@ SHARE = 0.1
 RETRY_S = 1.0
 
 
-class Reporter:
+class Heartbeat:
     """Keeps one trial alive and its epochs told while the block lasts.
 
-    `standing` is what the last answer of the database said; before the first it is ours.
+    `ownership` is what the last answer of the database said; before the first it is ours.
     """
 
-    def __init__(self, opened: OpenStudy, trial_id: int, worker: str) -> None:
+    def __init__(self, opened: StudyHandle, trial_id: int, worker: str) -> None:
         self.opened = opened
         self.trial_id = trial_id
         self.worker = worker
-        self.standing = Standing("mine", "RUNNING")
+        self.ownership = Ownership("mine", "RUNNING")
         self.beat_s = opened.storage.grace / BEATS_A_GRACE
         self._untold: dict[int, float] = {}
         self._psnr: float | None = None
@@ -44,7 +44,7 @@ class Reporter:
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="reporter", daemon=True)
 
-    def __enter__(self) -> "Reporter":
+    def __enter__(self) -> "Heartbeat":
         self._thread.start()
         return self
 
@@ -62,7 +62,7 @@ class Reporter:
     @property
     def called_off(self) -> bool:
         """Whether to train no further: the trial is another's, or the study is halted."""
-        return self.standing.owner != "mine" or self.standing.halt is not None
+        return self.ownership.owner != "mine" or self.ownership.halt is not None
 
     def epoch(self, number: int, value: float, psnr: float) -> None:
         """Hand over an epoch, counted from 1, with its objective and its PSNR in dB."""
@@ -112,7 +112,7 @@ class Reporter:
     def _send(self, epochs: dict[int, float], psnr: float | None) -> bool:
         attrs = {"val_psnr": psnr} if epochs else {}
         try:
-            standing = keep(self.opened, self.trial_id, self.worker, epochs, attrs)
+            ownership = beat(self.opened, self.trial_id, self.worker, epochs, attrs)
         except Exception as error:
             if not is_outage(error):  # a bug: the trial must not be taken for a living one
                 log.exception("trial cannot be kept alive")
@@ -123,9 +123,9 @@ class Reporter:
                 self._changed.notify_all()
             return False
         if not self._wanted:  # whoever waits asks the database next, and lets it rest
-            self.opened.storage.rest()
+            self.opened.storage.release_connections()
         with self._changed:
-            self.standing = standing
+            self.ownership = ownership
             self._away = False
             for number in epochs:
                 self._untold.pop(number, None)

@@ -18,13 +18,13 @@ from autoencoder_hpo.showcase.publish import refresh
 from autoencoder_hpo.showcase.store import open_store, remove_checkpoints
 from autoencoder_hpo.stopping import StopFlag
 from autoencoder_hpo.storage.database import Storage
-from autoencoder_hpo.storage.leases import Claimed, Nothing, claim, has_work
+from autoencoder_hpo.storage.leases import Claimed, NoTrial, claim, has_work
 from autoencoder_hpo.storage.samplers import with_search
 from autoencoder_hpo.storage.status import trial_record
 from autoencoder_hpo.storage.study import open_study
 from autoencoder_hpo.text import trial_line
-from autoencoder_hpo.worker.batching import Stacker, Stacking
-from autoencoder_hpo.worker.trial import Place
+from autoencoder_hpo.worker.batching import Batcher, NumberFused
+from autoencoder_hpo.worker.trial import WorkerContext
 
 log = logging.getLogger(__name__)
 POLL_S = (0.5, 5.0)
@@ -47,7 +47,7 @@ class Pauses:
         self._seconds = POLL_S[0]
 
     def wait(self) -> None:
-        self._storage.rest()
+        self._storage.release_connections()
         self._stop.wait(random.uniform(0.5, 1.0) * self._seconds)
         self._seconds = min(POLL_S[1], 1.5 * self._seconds)
 
@@ -63,17 +63,19 @@ class Worker:
         device: torch.device,
         threads: int,
         stop: StopFlag,
-        stack: Stacking = "auto",
+        stack: NumberFused = "auto",
     ) -> None:
         torch.set_num_threads(threads)
         open_store(settings)  # a wrong URL is said before a trial is claimed
         self.storage = storage
-        self.place = Place(worker=worker_id(), device=device, threads=threads, settings=settings)
+        self.context = WorkerContext(
+            worker=worker_id(), device=device, threads=threads, settings=settings
+        )
         self.stop = stop
-        self._stacker = Stacker(stack)
-        self._benches: dict[int, Bench] = {}
+        self._stacker = Batcher(stack)
+        self._benches: dict[int, StudySession] = {}
 
-    def work_on(self, name: str) -> Nothing | None:
+    def work_on(self, name: str) -> NoTrial | None:
         """Work on a study until its budget is used up or a signal says stop.
 
         Returns why there was nothing left to do; None when it was stopped.
@@ -81,31 +83,31 @@ class Worker:
         Raises:
             StudyError: no such study, or the images here are not its images.
         """
-        bench = self._open(name)
+        session = self._open(name)
         pauses = Pauses(self.storage, self.stop)
         while not self.stop():
-            match self._turn(bench):
-                case Nothing(why="wait" | "paused"):
+            match self._turn(session):
+                case NoTrial(why="wait" | "paused"):
                     pauses.wait()
-                case Nothing() as nothing:
-                    bench.clear(self.stop)
+                case NoTrial() as nothing:
+                    session.clear(self.stop)
                     return nothing
                 case _:
                     pauses.start_over()
         return None
 
-    def _open(self, name: str) -> "Bench":
-        return self.storage.patiently(
-            lambda: Bench(self.storage, name, self.place, self._stacker), self.stop
+    def _open(self, name: str) -> "StudySession":
+        return self.storage.with_retry(
+            lambda: StudySession(self.storage, name, self.context, self._stacker), self.stop
         )
 
-    def _turn(self, bench: "Bench") -> Nothing | list[Claimed] | None:
+    def _turn(self, session: "StudySession") -> NoTrial | list[Claimed] | None:
         """One trial, and those that were trained along with it.
 
         None when we were asked to stop while the database was away.
         """
         try:
-            return bench.turn(self.stop)
+            return session.turn(self.stop)
         except KeyboardInterrupt:  # while the images were read: nothing was claimed
             return None
         except UnreachableError:
@@ -134,7 +136,7 @@ class Worker:
 
     def _serve_one(self, refused: set[int], say: Callable[[str], None]) -> list[str]:
         """A trial of the oldest study that has one for us, or several; none when no study has."""
-        for number, name in self.storage.patiently(self.storage.studies, self.stop):
+        for number, name in self.storage.with_retry(self.storage.studies, self.stop):
             if number in refused:
                 continue
             try:
@@ -148,56 +150,58 @@ class Worker:
         return []
 
     def _visit(self, number: int, name: str) -> list[str]:
-        bench = self._benches.get(number)
-        if bench is None:
-            bench = self._benches[number] = self._open(name)
-        if not self.storage.patiently(lambda: has_work(bench.opened), self.stop):
-            bench.clear(self.stop)
+        session = self._benches.get(number)
+        if session is None:
+            session = self._benches[number] = self._open(name)
+        if not self.storage.with_retry(lambda: has_work(session.opened), self.stop):
+            session.clear(self.stop)
             return []
         for other in self._benches.values():  # one study's images in memory at a time
-            if other is not bench:
+            if other is not session:
                 other.clear(self.stop)
-        match self._turn(bench):
+        match self._turn(session):
             case list() as claimed:
-                metric = bench.opened.study.search.objective
-                told = [trial_record(trial) for trial in self._told(bench, claimed)]
+                metric = session.opened.study.search.objective
+                told = [trial_record(trial) for trial in self._told(session, claimed)]
                 return [f"{name} {trial_line(record, metric)}" for record in told]
         return []
 
-    def _told(self, bench: "Bench", claimed: Sequence[Claimed]) -> list[FrozenTrial]:
+    def _told(self, session: "StudySession", claimed: Sequence[Claimed]) -> list[FrozenTrial]:
         """The trials as the study has them; none when the database is away and we should stop."""
         try:
-            return bench.trials(claimed, self.stop)
+            return session.trials(claimed, self.stop)
         except UnreachableError:
             if not self.stop():
                 raise
             return []
 
 
-class Bench:
+class StudySession:
     """A study on this machine: its images are loaded when there is a trial to train."""
 
-    def __init__(self, storage: Storage, name: str, place: Place, stacker: Stacker) -> None:
+    def __init__(
+        self, storage: Storage, name: str, context: WorkerContext, batcher: Batcher
+    ) -> None:
         self.opened = with_search(open_study(storage, name))
-        self.place = place
-        self.stacker = stacker
+        self.context = context
+        self.batcher = batcher
         self._inputs: Inputs | None = None
         self._shows = ThreadPoolExecutor(1, "pictures")
         self._showing: Future[None] | None = None
 
-    def turn(self, stop: StopFlag) -> Nothing | list[Claimed]:
+    def turn(self, stop: StopFlag) -> NoTrial | list[Claimed]:
         """Claim a trial, and train it with those that are claimed to go along."""
         prepared = self._loaded(stop).prepared
         storage = self.opened.storage
-        match storage.patiently(lambda: claim(self.opened, self.place.worker), stop):
-            case Nothing() as nothing:
+        match storage.with_retry(lambda: claim(self.opened, self.context.worker), stop):
+            case NoTrial() as nothing:
                 return nothing
             case Claimed() as claimed:
-                outcomes = self.stacker.run(
-                    self.opened, claimed, prepared, self.place, cancelled=stop
+                outcomes = self.batcher.run(
+                    self.opened, claimed, prepared, self.context, cancelled=stop
                 )
-                _release(self.place.device)
-                if storage.patiently(lambda: has_work(self.opened), stop):
+                _release(self.context.device)
+                if storage.with_retry(lambda: has_work(self.opened), stop):
                     self._show_soon(stop)
                 else:
                     self._show_last(stop)
@@ -208,7 +212,7 @@ class Bench:
     def trials(self, claimed: Sequence[Claimed], stop: StopFlag) -> list[FrozenTrial]:
         """As the study knows them now."""
         storage = self.opened.storage
-        return storage.patiently(
+        return storage.with_retry(
             lambda: [storage.rdb.get_trial(one.trial_id) for one in claimed], stop
         )
 
@@ -216,20 +220,20 @@ class Bench:
         """Show what the study has come to, and forget its images."""
         if self._inputs is not None:
             self._show_last(stop)
-            self.opened.storage.patiently(self._sweep, stop)
+            self.opened.storage.with_retry(self._sweep, stop)
             self._inputs = None
 
     def _sweep(self) -> None:
         """Remove what a worker that was thought dead has left of trials that others finished."""
         finished = {t.number for t in self.opened.trials() if t.state.is_finished()}
         study, uid = self.opened.study.name, self.opened.data["uid"]
-        remove_checkpoints(self.place.settings, study, uid, finished)
+        remove_checkpoints(self.context.settings, study, uid, finished)
 
     def _loaded(self, stop: StopFlag) -> Inputs:
         if self._inputs is None:
-            self.opened.storage.rest()
+            self.opened.storage.release_connections()
             with stop.at_once():
-                inputs = load_inputs(self.opened.file, self.place.settings, self.place.device)
+                inputs = load_inputs(self.opened.file, self.context.settings, self.context.device)
             refuse_other_data(self.opened, inputs)
             self._inputs = inputs
         return self._inputs
@@ -248,9 +252,9 @@ class Bench:
         if self._inputs is None:
             return
         probes = choose_probes(self._inputs.prepared[0])
-        store = open_store(self.place.settings)
+        store = open_store(self.context.settings)
         try:
-            self.opened.storage.patiently(
+            self.opened.storage.with_retry(
                 lambda: refresh(self.opened, store=store, probes=probes, last=last), stop
             )
         except UnreachableError:

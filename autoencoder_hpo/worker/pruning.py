@@ -9,25 +9,25 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 
 from autoencoder_hpo.storage.outages import is_outage
-from autoencoder_hpo.storage.samplers import Judge
-from autoencoder_hpo.storage.study import OpenStudy
-from autoencoder_hpo.worker.heartbeat import Reporter
+from autoencoder_hpo.storage.samplers import PruningCheck
+from autoencoder_hpo.storage.study import StudyHandle
+from autoencoder_hpo.worker.heartbeat import Heartbeat
 
 VERDICT_S = 5.0
 """How long a rung waits for the database before the trial goes on unpruned."""
 
 
-class Verdicts:
+class AsyncPruner:
     """Asks about one trial, in a thread of its own while the block lasts."""
 
-    def __init__(self, opened: OpenStudy, number: int, reporter: Reporter) -> None:
+    def __init__(self, opened: StudyHandle, number: int, heartbeat: Heartbeat) -> None:
         self._opened = opened
-        self._reporter = reporter
-        self._judge = Judge(opened, number)
+        self._reporter = heartbeat
+        self._judge = PruningCheck(opened, number)
         self._thread = ThreadPoolExecutor(1, "pruner")
         self._asked: Future[bool] | None = None
 
-    def __enter__(self) -> "Verdicts":
+    def __enter__(self) -> "AsyncPruner":
         return self
 
     def __exit__(
@@ -55,7 +55,7 @@ class Verdicts:
         if not self._reporter.told(VERDICT_S):
             return False
         try:
-            complete = self._reporter.standing.complete
+            complete = self._reporter.ownership.complete
             return self._judge.falls_behind(values, complete=complete)
         except Exception as error:
             if not is_outage(error):
@@ -63,4 +63,4 @@ class Verdicts:
             self._opened.storage.outages.saw()
             return False
         finally:
-            self._opened.storage.rest()
+            self._opened.storage.release_connections()

@@ -29,30 +29,30 @@ from autoencoder_hpo.showcase.publish import NO_PICTURES, Shown, note_failure, s
 from autoencoder_hpo.showcase.store import CHECKPOINT, PANEL, open_store, trial_directory
 from autoencoder_hpo.space import fill
 from autoencoder_hpo.storage.leases import (
-    AT_ONCE,
     CONFIG,
+    N_FUSED,
     REASON,
     RUN,
     WORKER,
     Claimed,
-    Standing,
+    Ownership,
     begin,
-    hand_back,
-    settle,
+    finish,
+    release,
 )
 from autoencoder_hpo.storage.outages import is_outage
 from autoencoder_hpo.storage.samplers import is_rung
-from autoencoder_hpo.storage.study import OpenStudy
+from autoencoder_hpo.storage.study import StudyHandle
 from autoencoder_hpo.training.checkpoint import load_checkpoint, save_checkpoint
 from autoencoder_hpo.training.devices import device_name
 from autoencoder_hpo.training.folds import FoldedTraining, build_training
 from autoencoder_hpo.training.health import health_of
 from autoencoder_hpo.training.loop import Cancelled, EpochResult, Training, stalled
 from autoencoder_hpo.training.precision import choose_precision
-from autoencoder_hpo.training.prepared import Prepared
+from autoencoder_hpo.training.prepared import DeviceData
 from autoencoder_hpo.training.steps import Steps, drive
-from autoencoder_hpo.worker.heartbeat import Reporter
-from autoencoder_hpo.worker.pruning import Verdicts
+from autoencoder_hpo.worker.heartbeat import Heartbeat
+from autoencoder_hpo.worker.pruning import AsyncPruner
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ SAVE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class WorkerContext:
     """Where a trial is trained."""
 
     worker: str
@@ -106,10 +106,10 @@ STATES = {Complete: TrialState.COMPLETE, Pruned: TrialState.PRUNED, Failed: Tria
 
 
 def run_trial(
-    opened: OpenStudy,
+    opened: StudyHandle,
     claimed: Claimed,
-    data: Sequence[Prepared],
-    place: Place,
+    data: Sequence[DeviceData],
+    context: WorkerContext,
     *,
     cancelled: Callable[[], bool],
 ) -> Outcome:
@@ -121,14 +121,14 @@ def run_trial(
         UnreachableError: the database stayed away; the checkpoint keeps what was trained.
         StudyError: the study was deleted meanwhile.
     """
-    return drive(trial_steps(opened, claimed, data, place, cancelled=cancelled))
+    return drive(trial_steps(opened, claimed, data, context, cancelled=cancelled))
 
 
 def trial_steps(
-    opened: OpenStudy,
+    opened: StudyHandle,
     claimed: Claimed,
-    data: Sequence[Prepared],
-    place: Place,
+    data: Sequence[DeviceData],
+    context: WorkerContext,
     *,
     cancelled: Callable[[], bool],
 ) -> Steps[Outcome]:
@@ -136,10 +136,10 @@ def trial_steps(
     deadline = math.inf
     if claimed.seconds_left is not None:
         deadline = time.monotonic() + claimed.seconds_left
-    with Reporter(opened, claimed.trial_id, place.worker) as reporter:
-        run = TrialRun(opened, claimed, data, place, reporter)
+    with Heartbeat(opened, claimed.trial_id, context.worker) as heartbeat:
+        run = TrialRun(opened, claimed, data, context, heartbeat)
         outcome = yield from run.train(
-            lambda: cancelled() or reporter.called_off or time.monotonic() > deadline
+            lambda: cancelled() or heartbeat.called_off or time.monotonic() > deadline
         )
         return run.end(outcome, stop=cancelled)
 
@@ -152,20 +152,20 @@ class TrialRun:
 
     def __init__(
         self,
-        opened: OpenStudy,
+        opened: StudyHandle,
         claimed: Claimed,
-        data: Sequence[Prepared],
-        place: Place,
-        reporter: Reporter,
+        data: Sequence[DeviceData],
+        context: WorkerContext,
+        heartbeat: Heartbeat,
     ) -> None:
         self.opened = opened
         self.claimed = claimed
         self.data = data
-        self.place = place
-        self.reporter = reporter
+        self.context = context
+        self.heartbeat = heartbeat
         self.metric = opened.study.search.objective
         self.is_rung = is_rung(opened.study)
-        self.verdicts = Verdicts(opened, claimed.number, reporter)
+        self.pruner = AsyncPruner(opened, claimed.number, heartbeat)
         self._values: dict[int, float] = {}
         self.attrs: dict[str, Any] = {}
         self.rows: dict[str, Any] = {}
@@ -178,9 +178,9 @@ class TrialRun:
         """Draw the trial's config and train it; whatever goes wrong is its outcome."""
         self._cancelled = cancelled
         try:
-            self.opened.storage.patiently(self._draw, cancelled)
+            self.opened.storage.with_retry(self._draw, cancelled)
             training = self._build()
-            with self.verdicts:
+            with self.pruner:
                 ended = yield from self._train_epochs(training)
             outcome = ended or self._finish(training)
             self._record(training)
@@ -220,8 +220,8 @@ class TrialRun:
             seed=self.run["seed"],
             precision=self.run["precision"],
             best_by=self.metric,
-            cancelled=lambda: self._cancelled() or self._falls_behind(self.verdicts.behind),
-            dropped=lambda: self._falls_behind(self.verdicts.awaited),
+            cancelled=lambda: self._cancelled() or self._falls_behind(self.pruner.behind),
+            dropped=lambda: self._falls_behind(self.pruner.awaited),
             save=lambda: self._save(training),
         )
         self._ended: Pruned | None = None
@@ -230,15 +230,15 @@ class TrialRun:
             CONFIG: self.config.model_dump(mode="json"),
             RUN: self.run,
             "device": self.run["device"],
-            WORKER: self.place.worker,
+            WORKER: self.context.worker,
         }
-        trial, worker = self.claimed.trial_id, self.place.worker
+        trial, worker = self.claimed.trial_id, self.context.worker
         reached = len(training.history)
-        self.opened.storage.patiently(
+        self.opened.storage.with_retry(
             lambda: begin(self.opened, trial, worker, self.attrs, reached=reached), self._cancelled
         )
         self._report(training.history)
-        self.opened.storage.rest()
+        self.opened.storage.release_connections()
         return training
 
     def _train_epochs(self, training: Training | FoldedTraining) -> Steps[Pruned | None]:
@@ -246,10 +246,10 @@ class TrialRun:
         try:
             yield from self._train_on(training)
         except Cancelled:
-            if not self._falls_behind(self.verdicts.behind):
+            if not self._falls_behind(self.pruner.behind):
                 self._save(training)
                 raise
-        if self._falls_behind(self.verdicts.awaited):
+        if self._falls_behind(self.pruner.awaited):
             kind, last = self.opened.study.search.pruner.kind, len(training.history)
             self._ended = Pruned(f"unpromising after epoch {last} ({kind} pruner)")
         if self._ended is not None:
@@ -285,14 +285,14 @@ class TrialRun:
             return Pruned(f"the loss was not finite in epoch {result.epoch}", infeasible=True)
         self._report([result])
         if self.is_rung(result.epoch):
-            self.verdicts.ask(self._values)
+            self.pruner.ask(self._values)
         return None
 
     def _report(self, results: Sequence[EpochResult]) -> None:
         for result in results:
             if result.finite:
                 value = self._values[result.epoch] = self.metric.of(result)
-                self.reporter.epoch(result.epoch, value, result.val_psnr)
+                self.heartbeat.epoch(result.epoch, value, result.val_psnr)
 
     def _finish(self, training: Training | FoldedTraining) -> Complete:
         assert training.best is not None, "every finite history has a best epoch"
@@ -309,7 +309,7 @@ class TrialRun:
         self.attrs |= {
             "parameters": training.parameters,
             "seconds": round(self.seconds, 3),
-            AT_ONCE: training.at_once,
+            N_FUSED: training.n_fused,
             "history": history,
         }
         if training.best is not None:
@@ -322,33 +322,33 @@ class TrialRun:
 
     def end(self, outcome: Outcome, stop: Callable[[], bool]) -> Outcome:
         """Tell the study; returns what became of the trial."""
-        opened, trial, worker = self.opened, self.claimed.trial_id, self.place.worker
+        opened, trial, worker = self.opened, self.claimed.trial_id, self.context.worker
         if isinstance(outcome, HandedBack | Abandoned):
-            opened.storage.patiently(lambda: hand_back(opened, trial, worker), stop)
-            return self._of_another(self.reporter.standing) or outcome
+            opened.storage.with_retry(lambda: release(opened, trial, worker), stop)
+            return self._of_another(self.heartbeat.ownership) or outcome
         if isinstance(outcome, Failed):
-            opened.storage.patiently(lambda: note_failure(opened, self._as_told(outcome)), stop)
-        epochs = self.reporter.take_untold()
+            opened.storage.with_retry(lambda: note_failure(opened, self._as_told(outcome)), stop)
+        epochs = self.heartbeat.take_untold()
         attrs = self.attrs | _reasons(outcome)
         system = dict(self.rows)
         if isinstance(outcome, Failed) or (isinstance(outcome, Pruned) and outcome.infeasible):
             system["constraints:trainable"] = 1.0  # what TPE learns from (R8, R21)
         value = self._value(outcome)
-        standing = opened.storage.patiently(
-            lambda: settle(
+        ownership = opened.storage.with_retry(
+            lambda: finish(
                 opened, trial, worker, STATES[type(outcome)], value,
                 epochs=epochs, attrs=attrs, system=system,
             ),
             stop,
         )  # fmt: skip
-        other = self._of_another(standing)
-        if other is None or standing.state not in ("RUNNING", "WAITING"):
+        other = self._of_another(ownership)
+        if other is None or ownership.state not in ("RUNNING", "WAITING"):
             with suppress(OSError):  # no longer needed; `delete` removes what stays
                 self._path(CHECKPOINT).unlink()
         return other or outcome
 
-    def _of_another(self, standing: Standing) -> Abandoned | None:
-        match standing.owner:
+    def _of_another(self, ownership: Ownership) -> Abandoned | None:
+        match ownership.owner:
             case "gone":
                 raise StudyError(
                     f"study {self.opened.name}",
@@ -408,7 +408,7 @@ class TrialRun:
         training.load_state_dict(state)
 
     def _save(self, training: Training | FoldedTraining) -> None:
-        if not self._can_save or self.reporter.standing.owner != "mine":
+        if not self._can_save or self.heartbeat.ownership.owner != "mine":
             return
         ended = None if self._ended is None else asdict(self._ended)
         state = {**training.state_dict(), "seconds": self.seconds, "ended": ended}
@@ -433,13 +433,13 @@ class TrialRun:
         """What the dashboard shows of the trial, and the same picture in its folder."""
         probes = choose_probes(self.data[0])
         restored = probes.crops_of(training.restore()) if training.best else None
-        store = open_store(self.place.settings)
+        store = open_store(self.context.settings)
 
         def show() -> Shown:
             told = self._as_told(outcome)
             return show_trial(self.opened, told, store=store, probes=probes, restored=restored)
 
-        shown = self.opened.storage.patiently(show, self._cancelled)
+        shown = self.opened.storage.with_retry(show, self._cancelled)
         self.rows |= shown.rows
         if shown.no_pictures is not None:
             self.attrs[NO_PICTURES] = shown.no_pictures
@@ -455,7 +455,7 @@ class TrialRun:
 
     def _path(self, name: str) -> Path:
         uid, study = self.opened.data["uid"], self.opened.study.name
-        return trial_directory(self.place.settings, study, uid, self.claimed.number) / name
+        return trial_directory(self.context.settings, study, uid, self.claimed.number) / name
 
     def _describe_run(self) -> dict[str, Any]:
         """What the trial is trained with; a trial that goes on keeps what it began with.
@@ -464,10 +464,10 @@ class TrialRun:
         """
         return {
             "seed": seed_for(self.opened.study.search.seed, "trial", self.claimed.number),
-            "device": device_name(self.place.device),
+            "device": device_name(self.context.device),
             "cpu": cpu_name(),
-            "threads": self.place.threads,
-            "precision": choose_precision(self.place.device),
+            "threads": self.context.threads,
+            "precision": choose_precision(self.context.device),
             "versions": versions(),
             "git": git_state(),
             "data_hash": self.opened.data["hash"],

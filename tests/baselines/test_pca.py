@@ -8,11 +8,11 @@ from support import prepared
 from torch import Generator, Tensor
 
 from autoencoder_hpo.baselines.pca import pca_record, residuals
-from autoencoder_hpo.training.prepared import Prepared
+from autoencoder_hpo.training.prepared import DeviceData
 
 
-def split(train: Tensor, val: Tensor) -> Prepared:
-    return Prepared(torch.device("cpu"), train, None, val, val, 0.5, 0.25)
+def split(train: Tensor, val: Tensor) -> DeviceData:
+    return DeviceData(torch.device("cpu"), train, None, val, val, 0.5, 0.25)
 
 
 def record(train: Tensor, val: Tensor) -> dict[int, float]:

@@ -108,10 +108,10 @@ def trained(model: str, optimizer: str, home: Path) -> list[dict[str, Any]]:
     """
     kind = KINDS[model, optimizer]
     first = len(RATES) * list(KINDS).index((model, optimizer))
-    lanes = [LANES[(first + number) % len(LANES)] for number in range(len(RATES))]
+    train_states = [LANES[(first + number) % len(LANES)] for number in range(len(RATES))]
     files = [
-        _file(kind, model, {**OPTIMIZERS[optimizer]}, rate, lane)
-        for rate, lane in zip(RATES, lanes, strict=True)
+        _file(kind, model, {**OPTIMIZERS[optimizer]}, rate, train_state)
+        for rate, train_state in zip(RATES, train_states, strict=True)
     ]
     data = inputs_of(files[0], Settings(home=home)).prepared
 
@@ -132,7 +132,7 @@ def trained(model: str, optimizer: str, home: Path) -> list[dict[str, Any]]:
     for training in alone:
         list(training)
     drive(together([_whole(training) for training in stack]), StackedSteps())
-    widths = {training.at_once for training in stack}
+    widths = {training.n_fused for training in stack}
     assert widths == {len(RATES) * len(data)}, f"not trained in a stack: {widths}"
     return [
         {
@@ -148,9 +148,9 @@ def trained(model: str, optimizer: str, home: Path) -> list[dict[str, Any]]:
 
 
 def _file(
-    kind: Kind, model: str, optimizer: dict[str, Any], rate: float, lane: Mapping[str, Any]
+    kind: Kind, model: str, optimizer: dict[str, Any], rate: float, train_state: Mapping[str, Any]
 ) -> Any:
-    own = dict(lane)
+    own = dict(train_state)
     optimizer["learning_rate"] *= rate
     optimizer["weight_decay"] = own.pop("decay", 0.0)
     style = {

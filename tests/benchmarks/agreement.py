@@ -27,7 +27,7 @@ from autoencoder_hpo.config import Task, TrialConfig
 from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.training.folds import build_training
 from autoencoder_hpo.training.precision import Precision, choose_precision
-from autoencoder_hpo.training.prepared import Prepared
+from autoencoder_hpo.training.prepared import DeviceData
 from autoencoder_hpo.training.steps import drive
 
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -87,7 +87,7 @@ def main() -> None:
     results.save()
 
 
-def _plain(config: TrialConfig, prepared: Prepared, epochs: int, seed: int) -> float:
+def _plain(config: TrialConfig, prepared: DeviceData, epochs: int, seed: int) -> float:
     torch.manual_seed(seed)
     clean = torch.cat([prepared.train_clean, prepared.val_clean]).cpu()
     images = TensorDataset(clean, torch.zeros(len(clean)))
@@ -100,7 +100,7 @@ def _plain(config: TrialConfig, prepared: Prepared, epochs: int, seed: int) -> f
 def _ours(
     task: Task,
     config: TrialConfig,
-    prepared: Sequence[Prepared],
+    prepared: Sequence[DeviceData],
     epochs: int,
     seed: int,
     precision: Precision,

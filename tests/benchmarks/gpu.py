@@ -37,9 +37,16 @@ from autoencoder_hpo.study import StudyFile
 from autoencoder_hpo.training.graphed import GraphedSteps
 from autoencoder_hpo.training.loop import Training
 from autoencoder_hpo.training.precision import Precision, choose_precision
-from autoencoder_hpo.training.prepared import Prepared
+from autoencoder_hpo.training.prepared import DeviceData
 from autoencoder_hpo.training.stacked import StackedSteps
-from autoencoder_hpo.training.steps import Take, Wanted, drive, eager_step, one_by_one, together
+from autoencoder_hpo.training.steps import (
+    StepRequest,
+    Take,
+    drive,
+    eager_step,
+    one_by_one,
+    together,
+)
 
 STATES = 4
 """Numbers for each weight: itself, its gradient, and two of Adam's."""
@@ -92,7 +99,7 @@ def operations(lane_of: Callable[[], Training]) -> tuple[float, int]:
     training = lane_of()
     index = torch.arange(training.config.batch_size, device=training.data.train_clean.device)
     with FlopCounterMode(display=False) as counter:
-        eager_step(Wanted(training.lane, index, 1e-3))
+        eager_step(StepRequest(training.train_state, index, 1e-3))
     return float(counter.get_total_flops()), training.parameters
 
 
@@ -162,7 +169,7 @@ def study(model: dict[str, Any], given: Any) -> StudyFile:
 
 
 def fresh(
-    file: StudyFile, config: TrialConfig, data: Prepared, size: int, precision: Precision
+    file: StudyFile, config: TrialConfig, data: DeviceData, size: int, precision: Precision
 ) -> list[Training]:
     return [
         Training(file.study.task, config, data, seed=seed, precision=precision)

@@ -31,10 +31,10 @@ from autoencoder_hpo.space import fill
 from autoencoder_hpo.stopping import StopFlag
 from autoencoder_hpo.storage.database import Storage, open_storage
 from autoencoder_hpo.storage.embedded import start_embedded
-from autoencoder_hpo.storage.leases import CONFIG, RUN, Claimed, Nothing, begin, claim, settle
-from autoencoder_hpo.storage.samplers import Judge, is_rung, with_search
+from autoencoder_hpo.storage.leases import CONFIG, RUN, Claimed, NoTrial, begin, claim, finish
+from autoencoder_hpo.storage.samplers import PruningCheck, is_rung, with_search
 from autoencoder_hpo.storage.study import create_study, open_study
-from autoencoder_hpo.worker.heartbeat import Reporter
+from autoencoder_hpo.worker.heartbeat import Heartbeat
 from autoencoder_hpo.worker.loop import Pauses
 
 EPOCHS = 10
@@ -55,15 +55,15 @@ def work(url: str, settings: Settings, name: str, epoch_s: float, out: Any, gate
         statements[0] += 1
 
     pauses = Pauses(storage, StopFlag())
-    storage.rest()
+    storage.release_connections()
     gate.wait()
     before = time.process_time()
     rung = is_rung(opened.study)
     while True:
         asked = time.monotonic()
-        taken = storage.patiently(lambda: claim(opened, worker))
+        taken = storage.with_retry(lambda: claim(opened, worker))
         waited += time.monotonic() - asked
-        if isinstance(taken, Nothing):
+        if isinstance(taken, NoTrial):
             if taken.why != "wait":
                 break
             pauses.wait()
@@ -82,24 +82,24 @@ def train(opened: Any, claimed: Claimed, worker: str, rung: Any, epoch_s: float)
         opened.trials()
         fill(opened.study.trial, optuna.Trial(opened.optuna, claimed.trial_id))
 
-    storage.patiently(draw)
-    storage.patiently(
+    storage.with_retry(draw)
+    storage.with_retry(
         lambda: begin(opened, claimed.trial_id, worker, {CONFIG: {}, RUN: {}}, reached=0)
     )
-    storage.rest()
-    judge = Judge(opened, claimed.number)
-    with Reporter(opened, claimed.trial_id, worker) as reporter:
+    storage.release_connections()
+    judge = PruningCheck(opened, claimed.number)
+    with Heartbeat(opened, claimed.trial_id, worker) as beating:
         for epoch, value in enumerate(CURVE, 1):
             time.sleep(epoch_s)
-            reporter.epoch(epoch, value, 20.0)
-            if rung(epoch) and reporter.told(5.0):
+            beating.epoch(epoch, value, 20.0)
+            if rung(epoch) and beating.told(5.0):
                 values = dict(enumerate(CURVE[:epoch], 1))
-                complete = reporter.standing.complete
-                storage.patiently(partial(judge.falls_behind, values, complete=complete))
-                storage.rest()
-        untold = reporter.take_untold()
-        storage.patiently(
-            lambda: settle(
+                complete = beating.ownership.complete
+                storage.with_retry(partial(judge.falls_behind, values, complete=complete))
+                storage.release_connections()
+        untold = beating.take_untold()
+        storage.with_retry(
+            lambda: finish(
                 opened, claimed.trial_id, worker, TrialState.COMPLETE, CURVE[-1],
                 epochs=untold, attrs={"history": CURVE}, system={},
             )

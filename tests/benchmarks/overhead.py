@@ -34,9 +34,9 @@ from autoencoder_hpo.storage.embedded import start_embedded
 from autoencoder_hpo.storage.study import create_study
 from autoencoder_hpo.training.loop import EpochResult, Training
 from autoencoder_hpo.training.steps import Steps
-from autoencoder_hpo.worker.batching import Stacker
-from autoencoder_hpo.worker.loop import Bench
-from autoencoder_hpo.worker.trial import Place
+from autoencoder_hpo.worker.batching import Batcher
+from autoencoder_hpo.worker.loop import StudySession
+from autoencoder_hpo.worker.trial import WorkerContext
 
 EPOCHS = 20
 STUDY: dict[str, Any] = {
@@ -102,8 +102,10 @@ def main() -> None:
     storage = open_storage(url, settings)
     file = study_file(**STUDY)
     create_study(storage, file, describe(inputs_of(file, settings)))
-    place = Place(worker="overhead", device=torch.device("cpu"), threads=1, settings=settings)
-    bench = Bench(storage, file.study.name, place, Stacker("auto"))
+    context = WorkerContext(
+        worker="overhead", device=torch.device("cpu"), threads=1, settings=settings
+    )
+    bench = StudySession(storage, file.study.name, context, Batcher("auto"))
     stop, sent = StopFlag(), counted(storage.engine)
 
     trained = [0.0]

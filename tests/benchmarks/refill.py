@@ -27,9 +27,9 @@ from autoencoder_hpo.storage.database import open_storage
 from autoencoder_hpo.storage.embedded import start_embedded
 from autoencoder_hpo.storage.study import create_study
 from autoencoder_hpo.worker import batching
-from autoencoder_hpo.worker.batching import Stacker
-from autoencoder_hpo.worker.loop import Bench
-from autoencoder_hpo.worker.trial import Place
+from autoencoder_hpo.worker.batching import Batcher
+from autoencoder_hpo.worker.loop import StudySession
+from autoencoder_hpo.worker.trial import WorkerContext
 
 STUDY: dict[str, Any] = {
     "task": {"data": {"dataset": "digits", "train": 1400}, "epochs": 12},
@@ -47,8 +47,8 @@ def seconds(name: str, fillings: int, given: Any, url: str, settings: Settings) 
     search = {"sampler": {"kind": "random"}, "pruner": {"kind": "median", "startup_trials": 3}}
     file = study_file(**STUDY, name=name, search={**search, "trials": given.trials})
     create_study(storage, file, describe(inputs_of(file, settings)))
-    place = Place(worker=name, device=torch.device("cpu"), threads=1, settings=settings)
-    bench = Bench(storage, name, place, Stacker(given.stack, fillings=fillings))
+    context = WorkerContext(worker=name, device=torch.device("cpu"), threads=1, settings=settings)
+    bench = StudySession(storage, name, context, Batcher(given.stack, fillings=fillings))
     stop = StopFlag()
     started = time.monotonic()
     while isinstance(bench.turn(stop), list):

@@ -26,10 +26,10 @@ from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.storage.database import open_storage
 from autoencoder_hpo.storage.embedded import start_embedded
 from autoencoder_hpo.storage.leases import Claimed, claim
-from autoencoder_hpo.storage.samplers import Judge, is_rung, with_search
+from autoencoder_hpo.storage.samplers import PruningCheck, is_rung, with_search
 from autoencoder_hpo.storage.study import create_study
 from autoencoder_hpo.training.folds import build_training
-from autoencoder_hpo.worker.heartbeat import Reporter
+from autoencoder_hpo.worker.heartbeat import Heartbeat
 
 STUDY: dict[str, Any] = {
     "task": {"data": {"dataset": "digits", "train": 1400}, "epochs": 1000},
@@ -58,25 +58,29 @@ def main() -> None:
     opened.trials()
     config = config_of(file)
     training = build_training(opened.study.task, config, inputs.prepared, seed=0)
-    rung, judge, epochs = is_rung(opened.study), Judge(opened, claimed.number), iter(training)
+    rung, judge, epochs = (
+        is_rung(opened.study),
+        PruningCheck(opened, claimed.number),
+        iter(training),
+    )
 
     handed, asked = [], []
 
     def seconds_of_an_epoch(*, telling: bool) -> float:
-        reporter = Reporter(opened, claimed.trial_id, "benchmark") if telling else None
+        beating = Heartbeat(opened, claimed.trial_id, "benchmark") if telling else None
         started = time.monotonic()
-        with reporter or nullcontext():
+        with beating or nullcontext():
             for number in range(1, given.epochs + 1):
                 result = next(epochs)
-                if reporter is None:
+                if beating is None:
                     continue
                 before = time.monotonic()
-                reporter.epoch(result.epoch, result.val_psnr, result.val_psnr)
+                beating.epoch(result.epoch, result.val_psnr, result.val_psnr)
                 handed.append(time.monotonic() - before)
-                if rung(number) and reporter.told(5.0):
-                    complete = reporter.standing.complete
+                if rung(number) and beating.told(5.0):
+                    complete = beating.ownership.complete
                     judge.falls_behind({result.epoch: result.val_psnr}, complete=complete)
-                    storage.rest()
+                    storage.release_connections()
                     asked.append(time.monotonic() - before)
         return (time.monotonic() - started) / given.epochs
 

@@ -43,7 +43,7 @@ def seconds(name: str, workers: int, trials: int, url: str, settings: Settings) 
     file = study_file(**study)
     inputs = load_inputs(file, settings, choose_device("cpu"))
     create_study(storage, file, describe(inputs))
-    storage.rest()
+    storage.release_connections()
     environment = {**os.environ, "AUTOENCODER_HPO_HOME": str(settings.home)}
     command = [sys.executable, "-m", "autoencoder_hpo", "resume", name, "--device", "cpu"]
     subprocess.run(

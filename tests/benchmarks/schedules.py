@@ -112,16 +112,16 @@ class Landscape:
 
 
 def search(
-    land: Landscape, seed: int, trials: int, *, at_once: int, alone: int, stacked: bool
+    land: Landscape, seed: int, trials: int, *, n_fused: int, alone: int, stacked: bool
 ) -> list[float]:
-    """Best MSE after each trial; from trial `alone` on, `at_once` know nothing of each other."""
+    """Best MSE after each trial; from trial `alone` on, `n_fused` know nothing of each other."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
     draw, found = random.Random(seed), optuna.create_study()
     best: list[float] = []
     while len(best) < trials:
         group: list[tuple[optuna.Trial, Point]] = []
-        for _ in range(min(at_once if len(best) >= alone else 1, trials - len(best))):
+        for _ in range(min(n_fused if len(best) >= alone else 1, trials - len(best))):
             number = len(best) + len(group)
             found.sampler = optuna.samplers.TPESampler(
                 seed=1000 * seed + number, multivariate=True, group=True, n_startup_trials=STARTUP
@@ -170,10 +170,10 @@ def main() -> None:
             for alone in (STARTUP, ours, given.trials // 2)
         }
         ends: dict[str, list[list[float]]] = {}
-        for name, (at_once, alone, stacked) in sides.items():
+        for name, (n_fused, alone, stacked) in sides.items():
             jobs = [
                 pool.submit(search, land, seed, given.trials,
-                            at_once=at_once, alone=alone, stacked=stacked)
+                            n_fused=n_fused, alone=alone, stacked=stacked)
                 for seed in range(given.seeds)
             ]  # fmt: skip
             ends[name] = [job.result() for job in jobs]

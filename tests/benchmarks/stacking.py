@@ -25,7 +25,7 @@ from autoencoder_hpo.training.loop import Training
 from autoencoder_hpo.training.precision import choose_precision
 from autoencoder_hpo.training.prepared import prepare
 from autoencoder_hpo.training.stacked import StackedSteps
-from autoencoder_hpo.training.steps import Take, Wanted, one_by_one
+from autoencoder_hpo.training.steps import StepRequest, Take, one_by_one
 
 MODELS: dict[str, dict[str, Any]] = {
     "mlp": {"kind": "mlp", "depth": 1, "width": 256, "latent": 64},
@@ -35,18 +35,18 @@ MODELS: dict[str, dict[str, Any]] = {
 STEPS = 8
 
 
-def milliseconds(take: Take, wanted: list[Wanted], device: torch.device) -> float:
+def milliseconds(take: Take, requests: list[StepRequest], device: torch.device) -> float:
     """Of one step of one of these models."""
     started = time.monotonic()
     for _ in range(STEPS):
-        for error in take(wanted):
+        for error in take(requests):
             if error is not None:
                 raise error
     if device.type == "cuda":
         torch.cuda.synchronize()
-    for step in wanted:
-        step.lane.losses.clear()
-    return 1000 * (time.monotonic() - started) / STEPS / len(wanted)
+    for step in requests:
+        step.train_state.losses.clear()
+    return 1000 * (time.monotonic() - started) / STEPS / len(requests)
 
 
 def measure(name: str, batch: int, size: int, pairs: int, device: torch.device) -> Row:
@@ -61,22 +61,24 @@ def measure(name: str, batch: int, size: int, pairs: int, device: torch.device) 
     data = prepare(images, images, task, device)
     config = TrialConfig.model_validate({"model": MODELS[name], "batch_size": batch})
 
-    def fresh() -> list[Wanted]:
+    def fresh() -> list[StepRequest]:
         index = torch.arange(batch, device=device)
         return [
-            Wanted(
-                Training(task, config, data, seed=seed, precision=choose_precision(device)).lane,
+            StepRequest(
+                Training(
+                    task, config, data, seed=seed, precision=choose_precision(device)
+                ).train_state,
                 index,
                 1e-3,
             )
             for seed in range(size)
         ]
 
-    alone, at_once = fresh(), fresh()
+    alone, n_fused = fresh(), fresh()
     take: Take = GraphedSteps() if device.type == "cuda" else StackedSteps()
-    milliseconds(one_by_one, alone, device), milliseconds(take, at_once, device)  # warm
+    milliseconds(one_by_one, alone, device), milliseconds(take, n_fused, device)  # warm
     times = [
-        (milliseconds(one_by_one, alone, device), milliseconds(take, at_once, device))
+        (milliseconds(one_by_one, alone, device), milliseconds(take, n_fused, device))
         for _ in range(pairs)
     ]
     ratios = [one / stacked for one, stacked in times]

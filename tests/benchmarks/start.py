@@ -68,7 +68,7 @@ def main() -> None:
     storage = open_storage(url, settings)
     file = study_file(**STUDY)
     create_study(storage, file, describe(load_inputs(file, settings, choose_device("cpu"))))
-    storage.rest()
+    storage.release_connections()
     arguments = [file.study.name, "--device", "cpu", "--storage", url]
     home = {"AUTOENCODER_HPO_HOME": str(settings.home)}
     seconds(WORKER, *arguments, **home), seconds(TORCH)  # warm

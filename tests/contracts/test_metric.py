@@ -43,9 +43,9 @@ from autoencoder_hpo.showcase.publish import _best_rows
 from autoencoder_hpo.showcase.store import CROPS, Directory, trial_artifact
 from autoencoder_hpo.storage.database import Storage, open_storage
 from autoencoder_hpo.storage.leases import at_a_standstill
-from autoencoder_hpo.storage.samplers import Judge, with_search
+from autoencoder_hpo.storage.samplers import PruningCheck, with_search
 from autoencoder_hpo.storage.status import summary, trial_record
-from autoencoder_hpo.storage.study import OpenStudy, best_first, best_of, create_study
+from autoencoder_hpo.storage.study import StudyHandle, best_first, best_of, create_study
 from autoencoder_hpo.training import loop
 
 ORDER = (2, 4, 0, 5, 3, 1)
@@ -85,7 +85,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storage]:
 
 def told(
     database: Storage, metric: Metric, some: Sequence[FrozenTrial], **changes: Any
-) -> OpenStudy:
+) -> StudyHandle:
     """A study in the database that came to these trials."""
     search = {"trials": len(some), **changes.pop("search", {})}
     file = file_of(metric, name=f"tiny-{next(NUMBER)}", search=search, **changes)
@@ -156,7 +156,9 @@ def test_the_worse_trial_is_pruned(metric: Metric, pruner: str, database: Storag
 
     def ends(rung: int) -> bool:
         number = opened.optuna.ask().number
-        return Judge(opened, number).falls_behind({1: value(metric, rung)}, complete=len(known))
+        return PruningCheck(opened, number).falls_behind(
+            {1: value(metric, rung)}, complete=len(known)
+        )
 
     ends(2)  # halving compares with trials that were asked for
     assert not ends(4)

@@ -17,9 +17,9 @@ from autoencoder_hpo.data.splits import ImageSet
 from autoencoder_hpo.training.health import examine
 from autoencoder_hpo.training.loop import EpochResult, Training
 from autoencoder_hpo.training.losses import COEFFICIENTS
-from autoencoder_hpo.training.prepared import Prepared, prepare
+from autoencoder_hpo.training.prepared import DeviceData, prepare
 from autoencoder_hpo.training.stacked import PER_MODEL, StackedSteps, is_per_model, shape_of
-from autoencoder_hpo.training.steps import Wanted, drive, eager_step, together
+from autoencoder_hpo.training.steps import StepRequest, drive, eager_step, together
 
 UNCHANGED = {
     "early_stopping": "ends a trial; who drives the training does that (tests/test_objective.py)",
@@ -42,7 +42,7 @@ def _one_thread() -> Iterator[None]:
 
 
 @cache
-def data() -> Prepared:
+def data() -> DeviceData:
     return prepare(ImageSet(images(64, 1)), ImageSet(images(16, 2)), TASK, torch.device("cpu"))
 
 
@@ -95,7 +95,7 @@ def test_every_field_changes_the_curve_alone_and_in_a_stack(case: Case) -> None:
     drive(together([whole(run) for run in stack]), StackedSteps())
     for run, config in zip(stack, configs, strict=True):
         assert difference(run.history, alone(config)) < 1e-8
-    assert max(run.at_once for run in stack) > 1
+    assert max(run.n_fused for run in stack) > 1
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -103,9 +103,9 @@ def test_a_stack_has_in_common_all_but_what_is_listed(case: Case) -> None:
     """Parameters of a search are told apart as the fields are."""
     listed = case.field in PER_MODEL or case.field.split(".")[0] in PER_MODEL
     assert is_per_model(case.path) == listed
-    here = shape_of(training(case.base).lane)
+    here = shape_of(training(case.base).train_state)
     for other in case.others:
-        assert (shape_of(training(other).lane) == here) == listed
+        assert (shape_of(training(other).train_state) == here) == listed
 
 
 def test_a_field_that_is_forgotten_is_in_common() -> None:
@@ -115,8 +115,8 @@ def test_a_field_that_is_forgotten_is_in_common() -> None:
     one, other = (
         Wider.model_validate({"model": {"kind": "mlp"}, "share": share}) for share in (0.25, 0.5)
     )
-    assert shape_of(training(one).lane) != shape_of(training(other).lane)
-    assert shape_of(training(one).lane) == shape_of(training(one).lane)
+    assert shape_of(training(one).train_state) != shape_of(training(other).train_state)
+    assert shape_of(training(one).train_state) == shape_of(training(one).train_state)
     assert not is_per_model("share")
 
 
@@ -151,11 +151,11 @@ def test_health_reads_the_loss_that_a_step_lowers(
     noisy = (images(64, 1) + 0.1 * images(64, 3)).clamp(0, 1)
     pairs = replace(data(), train_noisy=noisy)
     config = next(iter(case.others), case.base)
-    lane = Training(TASK, config, pairs, seed=5).lane
-    lane.corruption = None
-    lane.model.eval()
-    found = examine(lane.model, noisy[index], pairs.train_clean[index], config=config)
-    eager_step(Wanted(lane, index, 1e-3))
+    train_state = Training(TASK, config, pairs, seed=5).train_state
+    train_state.corruption = None
+    train_state.model.eval()
+    found = examine(train_state.model, noisy[index], pairs.train_clean[index], config=config)
+    eager_step(StepRequest(train_state, index, 1e-3))
     (total,) = lowered
     assert found.loss == pytest.approx(total.item(), rel=1e-5)
 

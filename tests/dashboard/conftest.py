@@ -12,8 +12,8 @@ from autoencoder_hpo.dashboard.app import make_app
 from autoencoder_hpo.dashboard.gate import Gate
 from autoencoder_hpo.storage.database import Storage
 from autoencoder_hpo.storage.leases import Claimed, claim
-from autoencoder_hpo.storage.study import OpenStudy
-from autoencoder_hpo.worker.trial import Place, run_trial
+from autoencoder_hpo.storage.study import StudyHandle
+from autoencoder_hpo.worker.trial import WorkerContext, run_trial
 
 ADMIN, VIEWER = "admins-password", "viewers-password"
 
@@ -39,13 +39,13 @@ class Browser:
 
 
 @pytest.fixture
-def trained(create: Create, place: Place) -> OpenStudy:
+def trained(create: Create, context: WorkerContext) -> StudyHandle:
     """A study with one complete trial; its worker is gone."""
     opened = create()
-    claimed = claim(opened, place.worker)
+    claimed = claim(opened, context.worker)
     assert isinstance(claimed, Claimed)
-    data = inputs_of(opened.file, place.settings).prepared
-    run_trial(opened, claimed, data, place, cancelled=lambda: False)
+    data = inputs_of(opened.file, context.settings).prepared
+    run_trial(opened, claimed, data, context, cancelled=lambda: False)
     return opened
 
 
@@ -55,8 +55,8 @@ def slept() -> list[float]:
 
 
 @pytest.fixture
-def browser(storage: Storage, place: Place, slept: list[float]) -> Browser:
-    gate = make_app(storage, place.settings, Passwords(ADMIN, VIEWER))
+def browser(storage: Storage, context: WorkerContext, slept: list[float]) -> Browser:
+    gate = make_app(storage, context.settings, Passwords(ADMIN, VIEWER))
     return Browser(
         Gate(gate.inner, gate.passwords, gate.sessions, gate.healthy, sleep=slept.append)
     )

@@ -15,8 +15,8 @@ from autoencoder_hpo.dashboard.access import Role
 from autoencoder_hpo.dashboard.gate import ADMIN_MAY, COOKIE
 from autoencoder_hpo.showcase.store import open_store
 from autoencoder_hpo.storage.database import Storage
-from autoencoder_hpo.storage.study import OpenStudy
-from autoencoder_hpo.worker.trial import Place
+from autoencoder_hpo.storage.study import StudyHandle
+from autoencoder_hpo.worker.trial import WorkerContext
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "x")
 OURS = ["/pictures/00000000-0000-0000-0000-000000000000.png", "/", "/anything", "//api/studies"]
@@ -66,7 +66,7 @@ def test_the_list_of_routes_is_whole() -> None:
 
 
 def test_without_a_password_every_route_is_closed(
-    browser: Browser, trained: OpenStudy, storage: Storage
+    browser: Browser, trained: StudyHandle, storage: Storage
 ) -> None:
     before = dump(storage)
     for path in [*routes(), *OURS]:
@@ -79,7 +79,7 @@ def test_without_a_password_every_route_is_closed(
 
 
 def test_a_viewer_changes_nothing_on_any_route(
-    browser: Browser, trained: OpenStudy, storage: Storage
+    browser: Browser, trained: StudyHandle, storage: Storage
 ) -> None:
     before = dump(storage)
     for path in routes():
@@ -93,7 +93,7 @@ def test_a_viewer_changes_nothing_on_any_route(
 
 
 def test_an_admin_changes_notes_and_no_result(
-    browser: Browser, trained: OpenStudy, storage: Storage
+    browser: Browser, trained: StudyHandle, storage: Storage
 ) -> None:
     trial = trained.trials()[0]
     study = trained.optuna._study_id
@@ -122,7 +122,7 @@ def test_what_admins_may_are_routes_that_exist() -> None:
 # ---- logging in ------------------------------------------------------------------------
 
 
-def test_a_browser_logs_in_once(browser: Browser, trained: OpenStudy) -> None:
+def test_a_browser_logs_in_once(browser: Browser, trained: StudyHandle) -> None:
     page = browser("GET", "/", headers={"Accept": "text/html"})
     assert page.status_code == 401
     assert 'type="password"' in page.text
@@ -176,7 +176,7 @@ def test_many_guesses_do_not_keep_the_server_from_others(browser: Browser) -> No
         thread.join()
 
 
-def test_health_reveals_nothing(browser: Browser, trained: OpenStudy, storage: Storage) -> None:
+def test_health_reveals_nothing(browser: Browser, trained: StudyHandle, storage: Storage) -> None:
     answer = browser("GET", "/healthz")
     assert (answer.status_code, answer.json) == (200, {"reason": "ok"})
     assert browser("POST", "/healthz").status_code == 405
@@ -230,9 +230,9 @@ def test_our_own_page_and_a_link_are_not_foreign(browser: Browser) -> None:
 
 
 @pytest.fixture
-def stored(trained: OpenStudy, place: Place) -> dict[str, str]:
+def stored(trained: StudyHandle, context: WorkerContext) -> dict[str, str]:
     """Paths of artifacts of many types."""
-    store, paths = open_store(place.settings), {}
+    store, paths = open_store(context.settings), {}
     study = trained.optuna._study_id
     kinds = ("text/html", "image/svg+xml", "image/png", "text/javascript", "application/xml", "x")
     for number, kind in enumerate(kinds):
@@ -260,15 +260,15 @@ def test_a_stored_file_never_runs_as_a_page(browser: Browser, stored: dict[str, 
 
 
 def test_a_missing_file_is_not_found(
-    browser: Browser, stored: dict[str, str], place: Place
+    browser: Browser, stored: dict[str, str], context: WorkerContext
 ) -> None:
-    open_store(place.settings).remove(stored["text/html"].rsplit("/", 1)[1])
+    open_store(context.settings).remove(stored["text/html"].rsplit("/", 1)[1])
     assert browser("GET", stored["text/html"], VIEWER).status_code == 404
     missing = "/pictures/99999999-0000-0000-0000-000000000000.png"
     assert browser("GET", missing, VIEWER).status_code == 404
 
 
-def test_pages_are_served_with_their_guards(browser: Browser, trained: OpenStudy) -> None:
+def test_pages_are_served_with_their_guards(browser: Browser, trained: StudyHandle) -> None:
     page = browser("GET", "/dashboard/studies/1", VIEWER)
     assert page.status_code == 200
     assert "frame-ancestors 'none'" in page.headers["Content-Security-Policy"]

@@ -6,14 +6,14 @@ from support import Create
 from autoencoder_hpo.showcase.store import study_directory
 from autoencoder_hpo.storage.database import Storage
 from autoencoder_hpo.storage.leases import Claimed, claim, standing
-from autoencoder_hpo.storage.study import OpenStudy, names, open_study
-from autoencoder_hpo.worker.trial import Place
+from autoencoder_hpo.storage.study import StudyHandle, names, open_study
+from autoencoder_hpo.worker.trial import WorkerContext
 
 
 def test_a_study_with_a_running_worker_stays(
-    browser: Browser, trained: OpenStudy, storage: Storage, place: Place
+    browser: Browser, trained: StudyHandle, storage: Storage, context: WorkerContext
 ) -> None:
-    claimed = claim(trained, place.worker)
+    claimed = claim(trained, context.worker)
     assert isinstance(claimed, Claimed)
     study = trained.optuna._study_id
     for method, path, body in [
@@ -24,13 +24,13 @@ def test_a_study_with_a_running_worker_stays(
         assert answer.status_code == 409
         assert "tiny has running workers (here:1); stop them first" in answer.json["reason"]
     assert names(storage) == ["tiny"]
-    assert standing(storage, claimed.trial_id, place.worker).owner == "mine"
+    assert standing(storage, claimed.trial_id, context.worker).owner == "mine"
 
 
 def test_deleting_leaves_nothing_behind(
-    browser: Browser, trained: OpenStudy, storage: Storage, place: Place
+    browser: Browser, trained: StudyHandle, storage: Storage, context: WorkerContext
 ) -> None:
-    settings, uid = place.settings, trained.data["uid"]
+    settings, uid = context.settings, trained.data["uid"]
     folder = study_directory(settings, "tiny", uid)
     assert list(folder.iterdir())
     assert list((settings.home / "artifacts").iterdir())
@@ -44,7 +44,7 @@ def test_deleting_leaves_nothing_behind(
 
 
 def test_a_renamed_study_keeps_everything(
-    browser: Browser, trained: OpenStudy, storage: Storage, place: Place
+    browser: Browser, trained: StudyHandle, storage: Storage, context: WorkerContext
 ) -> None:
     study = trained.optuna._study_id
     answer = browser("POST", f"/api/studies/{study}/rename", ADMIN, json={"study_name": "renamed"})
@@ -54,7 +54,7 @@ def test_a_renamed_study_keeps_everything(
     assert renamed.trials()[0].user_attrs == trained.trials()[0].user_attrs
     assert "renamed" in browser("GET", "/api/studies", VIEWER).text
     assert browser("GET", f"/csv/{study}", VIEWER).status_code == 200
-    assert isinstance(claim(trained, place.worker), Claimed)  # a worker that has it open
+    assert isinstance(claim(trained, context.worker), Claimed)  # a worker that has it open
 
 
 def test_a_renamed_study_is_told_with_its_direction(browser: Browser, create: Create) -> None:
@@ -63,7 +63,7 @@ def test_a_renamed_study_is_told_with_its_direction(browser: Browser, create: Cr
     assert answer.json["directions"] == ["maximize"]
 
 
-def test_a_wrong_name_is_refused(browser: Browser, trained: OpenStudy) -> None:
+def test_a_wrong_name_is_refused(browser: Browser, trained: StudyHandle) -> None:
     path = f"/api/studies/{trained.optuna._study_id}/rename"
     for name in ("", "Capital", "../up", None, 7, "x" * 64):
         assert browser("POST", path, ADMIN, json={"study_name": name}).status_code == 400, name

@@ -8,12 +8,12 @@ from optuna.trial import Trial
 from optuna_dashboard._serializer import serialize_frozen_trial
 
 from autoencoder_hpo.dashboard.view import View, study_facts
-from autoencoder_hpo.storage.leases import Claimed, claim, keep
-from autoencoder_hpo.storage.study import OpenStudy
-from autoencoder_hpo.worker.trial import Place
+from autoencoder_hpo.storage.leases import Claimed, beat, claim
+from autoencoder_hpo.storage.study import StudyHandle
+from autoencoder_hpo.worker.trial import WorkerContext
 
 
-def test_trials_have_columns_and_no_records(browser: Browser, trained: OpenStudy) -> None:
+def test_trials_have_columns_and_no_records(browser: Browser, trained: StudyHandle) -> None:
     answer = browser("GET", f"/api/studies/{trained.optuna._study_id}", VIEWER).json
     (trial,) = answer["trials"]
     shown = {attr["key"]: attr["value"] for attr in trial["user_attrs"]}
@@ -33,7 +33,7 @@ def test_trials_have_columns_and_no_records(browser: Browser, trained: OpenStudy
     assert "study_file" not in facts
 
 
-def test_the_stored_trial_stays_whole(trained: OpenStudy) -> None:
+def test_the_stored_trial_stays_whole(trained: StudyHandle) -> None:
     view = View(trained.storage.rdb)
     for deep in (True, False):
         (slim,) = view.get_all_trials(trained.optuna._study_id, deepcopy=deep)
@@ -41,14 +41,16 @@ def test_the_stored_trial_stays_whole(trained: OpenStudy) -> None:
     assert "config" in trained.trials()[0].user_attrs
 
 
-def test_a_running_trial_is_live(browser: Browser, trained: OpenStudy, place: Place) -> None:
-    claimed = claim(trained, place.worker)
+def test_a_running_trial_is_live(
+    browser: Browser, trained: StudyHandle, context: WorkerContext
+) -> None:
+    claimed = claim(trained, context.worker)
     assert isinstance(claimed, Claimed)
     study = trained.optuna._study_id
     view = View(trained.storage.rdb)
     for epoch in (1, 2):
         now = {"val_psnr": 10.0 + epoch}
-        keep(trained, claimed.trial_id, place.worker, {epoch: 0.1 / epoch}, now)
+        beat(trained, claimed.trial_id, context.worker, {epoch: 0.1 / epoch}, now)
         running = view.get_all_trials(study, deepcopy=False)[1]
         assert running.user_attrs["val_psnr"] == 10.0 + epoch
         assert running.intermediate_values[epoch] == 0.1 / epoch
@@ -59,9 +61,9 @@ def test_a_study_of_somebody_else_keeps_its_attributes() -> None:
 
 
 def test_the_notes_of_a_trial_are_looked_up_and_what_stock_finds(
-    trained: OpenStudy, place: Place
+    trained: StudyHandle, context: WorkerContext
 ) -> None:
-    second = claim(trained, place.worker)
+    second = claim(trained, context.worker)
     assert isinstance(second, Claimed)
     study = trained.optuna._study_id
     optuna_dashboard.save_note(trained.optuna, "of the study")

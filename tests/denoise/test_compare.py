@@ -7,10 +7,10 @@ import pytest
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from autoencoder_hpo.denoise.compare import compare, find_partner, mean_scores
-from autoencoder_hpo.denoise.value_range import Span
+from autoencoder_hpo.denoise.value_range import ValueRange
 from autoencoder_hpo.errors import DataError
 
-SPAN = Span(0, 255)
+SPAN = ValueRange(0, 255)
 
 
 @pytest.mark.parametrize("height", [40, 262, 263, 700])
@@ -33,7 +33,7 @@ def test_scores_in_bands_are_those_of_the_whole_image(
 def test_sixteen_bits_are_compared_with_eight(photo: Callable[..., Any]) -> None:
     eight = photo(20, 20)[None, None]
     deep = eight.astype(np.uint16) * 257
-    scores = compare(eight, eight, SPAN, clean_NCHW=deep, clean_span=Span(0, 65535))
+    scores = compare(eight, eight, SPAN, clean_NCHW=deep, clean_span=ValueRange(0, 65535))
     assert scores.psnr == pytest.approx(100, abs=1)
 
 

@@ -10,10 +10,10 @@ from scipy.ndimage import gaussian_filter
 from autoencoder_hpo.bundle.denoiser import LoadedDenoiser
 from autoencoder_hpo.denoise.plan import pixel_bytes, plan_tiles
 from autoencoder_hpo.denoise.restoring import channel_remark, restore_stored
-from autoencoder_hpo.denoise.value_range import Span, find_span
+from autoencoder_hpo.denoise.value_range import ValueRange, find_span
 from autoencoder_hpo.errors import DataError
 
-UNIT = Span(0.0, 1.0)
+UNIT = ValueRange(0.0, 1.0)
 Photo = Callable[..., Any]
 
 
@@ -130,7 +130,7 @@ def test_images_smaller_than_a_tile_or_the_networks_multiple(
 ) -> None:
     denoiser = fresh(kind, **model)
     image = noisy(*size)
-    restored = restore_stored(denoiser, image[None, None], Span(0, 255))
+    restored = restore_stored(denoiser, image[None, None], ValueRange(0, 255))
     assert restored.shape == (1, 1, *size)
     assert restored.dtype == np.uint8
     if kind != "mlp":
@@ -155,9 +155,9 @@ def test_a_stack_of_images_is_restored_one_by_one(noisy: Photo) -> None:
     denoiser = fresh("unet", depth=1)
     stack = noisy(90, 40).reshape(3, 1, 30, 40)
     shares: list[float] = []
-    together = restore_stored(denoiser, stack, Span(0, 255), batch=2, progress=shares.append)
+    together = restore_stored(denoiser, stack, ValueRange(0, 255), batch=2, progress=shares.append)
     for image, restored in zip(stack, together, strict=True):
-        alone = restore_stored(denoiser, image[None], Span(0, 255))[0]
+        alone = restore_stored(denoiser, image[None], ValueRange(0, 255))[0]
         assert np.abs(restored.astype(int) - alone).max() <= 1
     assert shares == sorted(shares)
     assert shares[-1] == 1
@@ -166,9 +166,9 @@ def test_a_stack_of_images_is_restored_one_by_one(noisy: Photo) -> None:
 def test_each_channel_by_itself_for_a_grey_model(noisy: Photo) -> None:
     denoiser = fresh("unet", depth=1)
     color = noisy(60, 50, color=True).transpose(2, 0, 1)
-    together = restore_stored(denoiser, color[None], Span(0, 255))[0]
+    together = restore_stored(denoiser, color[None], ValueRange(0, 255))[0]
     for channel, restored in zip(color, together, strict=True):
-        alone = restore_stored(denoiser, channel[None, None], Span(0, 255))[0, 0]
+        alone = restore_stored(denoiser, channel[None, None], ValueRange(0, 255))[0, 0]
         assert np.abs(restored.astype(int) - alone).max() <= 1
     assert "each is restored by itself" in (channel_remark(3, denoiser) or "")
 

@@ -7,10 +7,10 @@ import pytest
 from support import Create, inputs_of
 
 from autoencoder_hpo.storage.leases import Claimed, claim
-from autoencoder_hpo.storage.study import OpenStudy
-from autoencoder_hpo.worker.trial import Place, run_trial
+from autoencoder_hpo.storage.study import StudyHandle
+from autoencoder_hpo.worker.trial import WorkerContext, run_trial
 
-Finish = Callable[..., OpenStudy]
+Finish = Callable[..., StudyHandle]
 PRUNING = {
     "task": {"epochs": 4},
     "search": {
@@ -27,28 +27,28 @@ PRUNING = {
 
 
 @pytest.fixture
-def finish(create: Create, place: Place) -> Finish:
+def finish(create: Create, context: WorkerContext) -> Finish:
     """Create a study with these changes, and work on so many trials, or on all of them."""
 
-    def make(*, trials: int | None = None, **changes: Any) -> OpenStudy:
+    def make(*, trials: int | None = None, **changes: Any) -> StudyHandle:
         opened = create(**changes)
-        _work(opened, place, trials or opened.study.search.trials or 0)
+        _work(opened, context, trials or opened.study.search.trials or 0)
         return opened
 
     return make
 
 
-def _work(opened: OpenStudy, place: Place, trials: int) -> None:
-    data = inputs_of(opened.file, place.settings).prepared
+def _work(opened: StudyHandle, context: WorkerContext, trials: int) -> None:
+    data = inputs_of(opened.file, context.settings).prepared
     for _ in range(trials):
-        claimed = claim(opened, place.worker)
+        claimed = claim(opened, context.worker)
         assert isinstance(claimed, Claimed), claimed
-        run_trial(opened, claimed, data, place, cancelled=lambda: False)
+        run_trial(opened, claimed, data, context, cancelled=lambda: False)
 
 
-def prune(create: Create, place: Place) -> OpenStudy:
+def prune(create: Create, context: WorkerContext) -> StudyHandle:
     """A study whose first trial is complete, and whose others were pruned."""
     opened = create(**PRUNING)
-    _work(opened, place, 3)
+    _work(opened, context, 3)
     assert [trial.state.name for trial in opened.trials()] == ["COMPLETE", "PRUNED", "PRUNED"]
     return opened

@@ -10,7 +10,7 @@ from support import Create, inputs_of
 from autoencoder_hpo.diagnosis.audit import Regret, keep_audited, promising, regret
 from autoencoder_hpo.diagnosis.complete_pruned import finish_all
 from autoencoder_hpo.diagnosis.findings import Audited, Facts
-from autoencoder_hpo.worker.trial import Place
+from autoencoder_hpo.worker.trial import WorkerContext
 
 OURS = {"config": {}, "run": {}}
 
@@ -47,9 +47,9 @@ def test_the_regret() -> None:
     assert regret(replace(facts, audit=audit[3:])) == Regret(1, None, 0.0, ())
 
 
-def test_a_finished_trial_goes_on_as_it_began(create: Create, place: Place) -> None:
-    opened = prune(create, place)
-    inputs = inputs_of(opened.file, place.settings)
+def test_a_finished_trial_goes_on_as_it_began(create: Create, context: WorkerContext) -> None:
+    opened = prune(create, context)
+    inputs = inputs_of(opened.file, context.settings)
     epochs: list[float] = []
     trials = promising(Facts.of(opened), 1)
     finish_all(opened, trials, inputs, epoch_done=lambda result: epochs.append(result.val_mse))
@@ -69,9 +69,9 @@ def test_a_finished_trial_goes_on_as_it_began(create: Create, place: Place) -> N
     assert left.number != found.trial
 
 
-def test_a_stop_keeps_what_was_finished(create: Create, place: Place) -> None:
-    opened = prune(create, place)
-    inputs = inputs_of(opened.file, place.settings)
+def test_a_stop_keeps_what_was_finished(create: Create, context: WorkerContext) -> None:
+    opened = prune(create, context)
+    inputs = inputs_of(opened.file, context.settings)
     trained = 0
 
     def interrupt(_: object) -> None:

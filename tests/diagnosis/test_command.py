@@ -16,8 +16,8 @@ from autoencoder_hpo.diagnosis.study import diagnose
 from autoencoder_hpo.showcase.preview_images import choose_probes
 from autoencoder_hpo.showcase.publish import refresh
 from autoencoder_hpo.showcase.store import open_store
-from autoencoder_hpo.storage.study import OpenStudy, set_budget
-from autoencoder_hpo.worker.trial import Place
+from autoencoder_hpo.storage.study import StudyHandle, set_budget
+from autoencoder_hpo.worker.trial import WorkerContext
 
 Call = Callable[..., Ended]
 HARMFUL: dict[str, Any] = {
@@ -53,8 +53,8 @@ def test_before_a_trial_is_complete_the_images_are_judged(call: Call, create: Cr
     assert "too-few-images" in out
 
 
-def test_an_audit_is_kept(call: Call, create: Create, place: Place) -> None:
-    prune(create, place)
+def test_an_audit_is_kept(call: Call, create: Create, context: WorkerContext) -> None:
+    prune(create, context)
     out = call("diagnose", "tiny", "--audit", "1", "--device", "cpu").good()
     assert "audit: 1 pruned trial finished; the best is" in out
     assert "below the study's best, and 0 of them" in out
@@ -72,10 +72,12 @@ def test_one_line_for_a_mistake(call: Call) -> None:
     assert call("diagnose", "tiny", "--audit", "0").code == 2
 
 
-def test_the_note_of_the_study_has_the_surest_findings(finish: Finish, place: Place) -> None:
-    opened: OpenStudy = finish(**HARMFUL)
-    probes = choose_probes(inputs_of(opened.file, place.settings).prepared[0])
-    refresh(opened, store=open_store(place.settings), probes=probes, last=True)
+def test_the_note_of_the_study_has_the_surest_findings(
+    finish: Finish, context: WorkerContext
+) -> None:
+    opened: StudyHandle = finish(**HARMFUL)
+    probes = choose_probes(inputs_of(opened.file, context.settings).prepared[0])
+    refresh(opened, store=open_store(context.settings), probes=probes, last=True)
     note = optuna_dashboard.get_note(opened.optuna)
     assert "**Diagnosis**\n\n- **worse-than-input**: The best trial" in note
     assert note.count("\n- **") == min(3, len(diagnose(Facts.of(opened)))) > 1

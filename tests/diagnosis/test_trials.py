@@ -27,7 +27,7 @@ from autoencoder_hpo.diagnosis.findings import Facts, Finding
 from autoencoder_hpo.diagnosis.trials import of_trial
 from autoencoder_hpo.storage.leases import Claimed, claim
 from autoencoder_hpo.study import parse_study
-from autoencoder_hpo.worker.trial import Place, run_trial
+from autoencoder_hpo.worker.trial import WorkerContext, run_trial
 
 SETTLED = history(falling(0.06, 0.0105))
 POOR = history(falling(0.06, 0.018))
@@ -286,8 +286,8 @@ def test_a_change_is_a_line_of_a_study_file(name: str, sampler: str) -> None:
 
 def changed(text: str, change: str) -> str:
     """The study file with this line in it."""
-    tree, (place, value) = yaml.safe_load(text), change.split(": ", 1)
-    *above, last = place.split(".")
+    tree, (context, value) = yaml.safe_load(text), change.split(": ", 1)
+    *above, last = context.split(".")
     part = tree
     for key in above:
         part = part.setdefault(key, {})
@@ -417,18 +417,20 @@ def test_a_pair_s_noise_is_not_known_and_not_compared() -> None:
     assert of_trial(trial(SETTLED, corruption=SPECKLE), facts(**pairs)) == []
 
 
-def run_one(create: Create, place: Place, **changes: Any) -> tuple[FrozenTrial, Facts]:
+def run_one(create: Create, context: WorkerContext, **changes: Any) -> tuple[FrozenTrial, Facts]:
     opened = create(**changes)
-    claimed = claim(opened, place.worker)
+    claimed = claim(opened, context.worker)
     assert isinstance(claimed, Claimed)
-    data = inputs_of(opened.file, place.settings).prepared
-    run_trial(opened, claimed, data, place, cancelled=lambda: False)
+    data = inputs_of(opened.file, context.settings).prepared
+    run_trial(opened, claimed, data, context, cancelled=lambda: False)
     known = Facts.of(opened)
     return known.trials[0], known
 
 
-def test_a_real_trial_stores_its_health_and_is_healthy(create: Create, place: Place) -> None:
-    trial, known = run_one(create, place, task={"epochs": 6})
+def test_a_real_trial_stores_its_health_and_is_healthy(
+    create: Create, context: WorkerContext
+) -> None:
+    trial, known = run_one(create, context, task={"epochs": 6})
     health = trial.user_attrs["health"]
     assert health["images"] == 64
     assert 0 < health["gradient_norm"] < 1
@@ -438,10 +440,10 @@ def test_a_real_trial_stores_its_health_and_is_healthy(create: Create, place: Pl
     assert not ill & set(kinds(of_trial(trial, known)))
 
 
-def test_a_real_trial_that_diverges_is_found(create: Create, place: Place) -> None:
+def test_a_real_trial_that_diverges_is_found(create: Create, context: WorkerContext) -> None:
     trial, known = run_one(
         create,
-        place,
+        context,
         trial={
             "optimizer": {"kind": "sgd", "learning_rate": 10.0, "momentum": 0.9},
             "model": {
@@ -459,22 +461,25 @@ def test_a_real_trial_that_diverges_is_found(create: Create, place: Place) -> No
 
 
 def test_the_health_of_a_trial_never_costs_its_result(
-    create: Create, place: Place, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    create: Create,
+    context: WorkerContext,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     def out_of_memory(_: object) -> None:
         raise RuntimeError("no memory left")
 
     monkeypatch.setattr("autoencoder_hpo.worker.trial.health_of", out_of_memory)
-    trial, _ = run_one(create, place)
+    trial, _ = run_one(create, context)
     assert trial.state is TrialState.COMPLETE
     assert "health" not in trial.user_attrs
     assert "was not examined: no memory left" in caplog.text
 
 
 def test_a_cross_validated_trial_stores_the_health_of_its_first_fold(
-    create: Create, place: Place
+    create: Create, context: WorkerContext
 ) -> None:
-    trial, _ = run_one(create, place, task={"folds": 2, "epochs": 2})
+    trial, _ = run_one(create, context, task={"folds": 2, "epochs": 2})
     assert trial.user_attrs["health"]["images"] == 64
 
 

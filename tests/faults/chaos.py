@@ -36,7 +36,7 @@ from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.storage.database import open_storage
 from autoencoder_hpo.storage.leases import LOSSES, REASON
 from autoencoder_hpo.storage.outages import is_outage
-from autoencoder_hpo.storage.study import OpenStudy, create_study, set_budget
+from autoencoder_hpo.storage.study import StudyHandle, create_study, set_budget
 from autoencoder_hpo.study import parse_study
 
 GRACE_S = 5.0
@@ -224,7 +224,7 @@ class Chaos:
 # ---- the promises, from the database alone ----------------------------------------------
 
 
-def broken_promises(opened: OpenStudy) -> list[str]:
+def broken_promises(opened: StudyHandle) -> list[str]:
     """What does not hold, in words."""
     trials, broken = opened.trials(), []
     states = Counter(trial.state for trial in trials)
@@ -294,7 +294,7 @@ def not_reproduced(chaos: Chaos, trials: list[FrozenTrial], many: int) -> list[s
 
 def run(
     seed: int, *, faults: int, trials: int, workers: int, check: int, console: Console
-) -> tuple[Chaos, OpenStudy, list[str]]:
+) -> tuple[Chaos, StudyHandle, list[str]]:
     """Break things until so many faults have happened and the study is done."""
     folder = Path(tempfile.mkdtemp(prefix="hpo-chaos-"))
     chaos = Chaos(Server(folder), folder, random.Random(seed), workers, os.getuid() == 0)
@@ -339,7 +339,7 @@ def run(
 
 
 def _goes_on(
-    chaos: Chaos, opened: OpenStudy, faults: int, progress: Progress, bars: list[Any]
+    chaos: Chaos, opened: StudyHandle, faults: int, progress: Progress, bars: list[Any]
 ) -> bool:
     """Whether faults or trials are left; a study that is done too early gets more trials."""
     happened = sum(chaos.counts.values())
@@ -360,7 +360,7 @@ def _goes_on(
     return happened < faults or finished < budget
 
 
-def summary(seed: int, chaos: Chaos, opened: OpenStudy, broken: list[str]) -> str:
+def summary(seed: int, chaos: Chaos, opened: StudyHandle, broken: list[str]) -> str:
     """What happened, as Markdown."""
     trials = opened.trials()
     states = Counter(trial.state.name for trial in trials)

@@ -29,11 +29,11 @@ from autoencoder_hpo.storage.leases import (
     REASON,
     Claimed,
     claim,
-    look_after,
-    settle,
+    finish,
+    requeue_stalled,
 )
-from autoencoder_hpo.storage.study import OpenStudy, open_study
-from autoencoder_hpo.worker.trial import Place, run_trial
+from autoencoder_hpo.storage.study import StudyHandle, open_study
+from autoencoder_hpo.worker.trial import WorkerContext, run_trial
 
 STOCK = Path(__file__).parent / "stock_optuna.py"
 SLOW: dict[str, Any] = {  # about three seconds a trial, in epochs of a tenth
@@ -65,7 +65,7 @@ def trials_of(url: str, settings: Settings, stock: bool) -> list[optuna.trial.Fr
             return study.get_trials(deepcopy=False)
         return open_study(storage, "tiny").trials()
     finally:
-        storage.rest()
+        storage.release_connections()
 
 
 def runs(url: str, settings: Settings, stock: bool) -> bool:
@@ -137,9 +137,9 @@ def test_r4_a_worker_killed_before_its_first_beat_is_noticed(
         opened = create(search={"trials": 1})
         assert isinstance(claim(opened, "killed"), Claimed)
         opened.storage.rows("delete from trial_heartbeats")
-        look_after(opened)
+        requeue_stalled(opened)
         age_beats(opened.storage)
-        look_after(opened)
+        requeue_stalled(opened)
         states = [trial.state for trial in opened.trials()]
     assert TrialState.RUNNING not in states
 
@@ -167,7 +167,7 @@ def test_r4_a_session_in_another_time_zone_takes_nobody_for_dead(
             assert isinstance(claim(opened, "alive"), Claimed)
             connection.execute(sqlalchemy.text(zone))
             opened.storage.engine.dispose()
-            look_after(opened)
+            requeue_stalled(opened)
             state = opened.trials()[0].state
     tokyo.dispose()
     assert state is TrialState.RUNNING
@@ -184,7 +184,7 @@ def test_r5_a_worker_whose_trial_was_taken_goes_on_with_the_next(
     else:  # as another worker would, after a grace period of silence
         opened = open_study(storage, "tiny")
         storage.rows("update trial_user_attributes set value_json = '\"b\"' where key = 'worker'")
-        assert settle(
+        assert finish(
             opened, opened.trials()[0]._trial_id, "b", TrialState.PRUNED, None,
             epochs={}, attrs={REASON: "taken"}, system={},
         ).owner == "mine"  # fmt: skip
@@ -277,7 +277,7 @@ def test_r9_a_trial_that_is_tried_again_carries_only_what_it_is(
         opened.storage.write_attrs("trial_user", claimed.trial_id, {"val_psnr": 20.0})
         opened.storage.write_attrs("trial_system", claimed.trial_id, {"constraints:trainable": 1.0})
         age_beats(opened.storage)
-        look_after(opened)
+        requeue_stalled(opened)
         retried = opened.trials()[0]
     assert retried.state is TrialState.WAITING
     assert "val_psnr" not in retried.user_attrs
@@ -346,7 +346,7 @@ def test_r12_workers_with_one_seed_try_different_points(
     assert len(found) == 16
 
 
-def draw(opened: OpenStudy, worker: str) -> dict[str, Any]:
+def draw(opened: StudyHandle, worker: str) -> dict[str, Any]:
     claimed = claim(opened, worker)
     assert isinstance(claimed, Claimed)
     opened.trials()
@@ -397,7 +397,7 @@ def test_r14_a_study_resumed_with_another_aim_is_refused(
 
 
 def test_r15_a_trial_of_twenty_epochs_takes_few_statements(
-    create: Create, place: Place, database: str, stock: bool
+    create: Create, context: WorkerContext, database: str, stock: bool
 ) -> None:
     """Stock: 253 for 8 parameters and 20 epochs; docs/speed.md has ours."""
     sent: list[str] = []
@@ -424,11 +424,11 @@ def test_r15_a_trial_of_twenty_epochs_takes_few_statements(
         opened = create(
             task={"epochs": 20}, search={"trials": 1, "pruner": {"kind": "median"}}, trial=EIGHT
         )
-        data = inputs_of(opened.file, place.settings).prepared
+        data = inputs_of(opened.file, context.settings).prepared
         count(opened.storage.engine)
-        claimed = claim(opened, place.worker)
+        claimed = claim(opened, context.worker)
         assert isinstance(claimed, Claimed)
-        run_trial(opened, claimed, data, place, cancelled=lambda: False)
+        run_trial(opened, claimed, data, context, cancelled=lambda: False)
         assert len(opened.trials()[0].params) == 8
     assert len(sent) <= 253 / 2
 
@@ -525,7 +525,7 @@ def test_r20_a_study_deleted_under_its_worker_is_said(
 
 
 def test_r21_a_loss_that_is_not_finite_teaches(
-    create: Create, place: Place, database: str, stock: bool
+    create: Create, context: WorkerContext, database: str, stock: bool
 ) -> None:
     if stock:
         study = optuna.create_study(storage=database)
@@ -542,10 +542,10 @@ def test_r21_a_loss_that_is_not_finite_teaches(
             },
             task={"epochs": 20},
         )  # fmt: skip
-        claimed = claim(opened, place.worker)
+        claimed = claim(opened, context.worker)
         assert isinstance(claimed, Claimed)
-        data = inputs_of(opened.file, place.settings).prepared
-        run_trial(opened, claimed, data, place, cancelled=lambda: False)
+        data = inputs_of(opened.file, context.settings).prepared
+        run_trial(opened, claimed, data, context, cancelled=lambda: False)
         trial = opened.trials()[0]
     assert trial.state is TrialState.PRUNED
     assert trial.constraints == {"trainable": 1.0}

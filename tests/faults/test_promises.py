@@ -39,7 +39,7 @@ def trials_of(url: str, settings: Settings, name: str = "tiny") -> list[FrozenTr
     try:
         return open_study(storage, name).trials()
     finally:
-        storage.rest()
+        storage.release_connections()
 
 
 def worker(cli: Cli, name: str = "tiny") -> subprocess.Popen[str]:

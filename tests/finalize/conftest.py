@@ -11,10 +11,10 @@ from autoencoder_hpo.finalize.plan import Request
 from autoencoder_hpo.finalize.results import Finalized
 from autoencoder_hpo.finalize.run import finalize
 from autoencoder_hpo.storage.leases import Claimed, claim
-from autoencoder_hpo.storage.study import OpenStudy
-from autoencoder_hpo.worker.trial import Place, run_trial
+from autoencoder_hpo.storage.study import StudyHandle
+from autoencoder_hpo.worker.trial import WorkerContext, run_trial
 
-Finish = Callable[..., OpenStudy]
+Finish = Callable[..., StudyHandle]
 Run = Callable[..., Finalized]
 
 MODELS = {
@@ -35,31 +35,31 @@ SMALL: dict[str, Any] = {
 
 
 @pytest.fixture
-def finish(create: Create, place: Place) -> Finish:
+def finish(create: Create, context: WorkerContext) -> Finish:
     """Create a study with these changes, and work on it until its budget is used up."""
 
-    def make(*, trials: int | None = None, **changes: Any) -> OpenStudy:
+    def make(*, trials: int | None = None, **changes: Any) -> StudyHandle:
         opened = create(**(changes or SMALL))
-        data = inputs_of(opened.file, place.settings).prepared
+        data = inputs_of(opened.file, context.settings).prepared
         for _ in range(trials or opened.study.search.trials or 0):
-            claimed = claim(opened, place.worker)
+            claimed = claim(opened, context.worker)
             assert isinstance(claimed, Claimed), claimed
-            run_trial(opened, claimed, data, place, cancelled=lambda: False)
+            run_trial(opened, claimed, data, context, cancelled=lambda: False)
         return opened
 
     return make
 
 
 @pytest.fixture
-def run(place: Place, tmp_path: Path) -> Run:
+def run(context: WorkerContext, tmp_path: Path) -> Run:
     """Finalize a study in this process; the bundle is `tmp_path / out`."""
 
-    def make(opened: OpenStudy, out: str = "out.denoiser", **request: Any) -> Finalized:
+    def make(opened: StudyHandle, out: str = "out.denoiser", **request: Any) -> Finalized:
         wanted = Request(
             **{"workers": 1, "seeds": 2, "device": "cpu", "threads": 1, **request},
             out=tmp_path / out,
         )
-        result, written = finalize(opened, wanted, place.settings, tell=lambda _: None)
+        result, written = finalize(opened, wanted, context.settings, tell=lambda _: None)
         assert written == tmp_path / out
         return result
 

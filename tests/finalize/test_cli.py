@@ -10,7 +10,7 @@ import pytest
 from finalize.conftest import Finish
 from support import Cli, Ended, until
 
-from autoencoder_hpo.worker.trial import Place
+from autoencoder_hpo.worker.trial import WorkerContext
 
 Call = Callable[..., Ended]
 QUICK = ("--seeds", "1", "--workers", "1", "--device", "cpu", "--threads", "1")
@@ -43,14 +43,16 @@ def test_one_line_for_every_mistake(call: Call, finish: Finish, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_ctrl_c_says_how_to_go_on(cli: Cli, finish: Finish, place: Place, workers: str) -> None:
+def test_ctrl_c_says_how_to_go_on(
+    cli: Cli, finish: Finish, context: WorkerContext, workers: str
+) -> None:
     finish(
         task={"data": {"dataset": "digits", "train": 1000, "validation": 64}, "epochs": 3},
         search={"trials": 1},
         trial={"model": {"kind": "unet", "depth": 2, "channels": 16}, "batch_size": 8},
     )
     process = cli.start("finalize", "tiny", "--workers", workers, "--seeds", "2", "--epochs", "1")
-    until(lambda: any(place.settings.trials.rglob("finalize/*.checkpoint")), 240)
+    until(lambda: any(context.settings.trials.rglob("finalize/*.checkpoint")), 240)
     os.kill(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, (out, err)

@@ -10,7 +10,7 @@ from support import Create, merged
 
 from autoencoder_hpo.errors import BundleError, DiskError, StudyError
 from autoencoder_hpo.finalize.plan import Request, make_plan
-from autoencoder_hpo.worker.trial import Place
+from autoencoder_hpo.worker.trial import WorkerContext
 
 QUICK = {**SMALL, "trial": {"model": {"kind": "mlp", "depth": 1, "width": 8, "latent": 4}}}
 
@@ -19,74 +19,78 @@ def quick(trials: int) -> dict[str, object]:
     return {**QUICK, "search": {"trials": trials}, "task": {**SMALL["task"], "epochs": 1}}
 
 
-def test_an_unfinished_study_unless_now(finish: Finish, place: Place) -> None:
+def test_an_unfinished_study_unless_now(finish: Finish, context: WorkerContext) -> None:
     opened = finish(trials=1, **quick(3))
     with pytest.raises(StudyError, match=r"not finished \(waiting\).*resume tiny.*--now"):
-        make_plan(opened, Request(), place.settings)
-    plan = make_plan(opened, Request(now=True, seeds=2), place.settings)
+        make_plan(opened, Request(), context.settings)
+    plan = make_plan(opened, Request(now=True, seeds=2), context.settings)
     assert [job.name for job in plan.jobs] == ["trial-0-seed-0", "trial-0-seed-1"]
 
 
-def test_a_study_whose_trials_run(finish: Finish, place: Place) -> None:
+def test_a_study_whose_trials_run(finish: Finish, context: WorkerContext) -> None:
     from autoencoder_hpo.storage.leases import claim
 
     opened = finish(trials=1, **quick(2))
     claim(opened, "elsewhere:1")
     with pytest.raises(StudyError, match=r"1 trials running and 0 waiting"):
-        make_plan(opened, Request(), place.settings)
+        make_plan(opened, Request(), context.settings)
 
 
 def test_a_study_whose_time_is_over_has_all_the_trials_that_it_will_have(
-    finish: Finish, place: Place
+    finish: Finish, context: WorkerContext
 ) -> None:
     """Its last trials were handed back when the time was over; nobody takes them again."""
-    from autoencoder_hpo.storage.leases import Claimed, claim, hand_back
+    from autoencoder_hpo.storage.leases import Claimed, claim, release
     from autoencoder_hpo.storage.study import DEADLINE
 
     opened = finish(trials=1, **quick(3))
     claimed = claim(opened, "here:1")
     assert isinstance(claimed, Claimed)
-    hand_back(opened, claimed.trial_id, "here:1")
+    release(opened, claimed.trial_id, "here:1")
     with pytest.raises(StudyError, match=r"0 trials running and 1 waiting"):
-        make_plan(opened, Request(), place.settings)
+        make_plan(opened, Request(), context.settings)
     opened.set_attrs(**{DEADLINE: opened.storage.now() - 1})
-    assert [each.trial for each in make_plan(opened, Request(), place.settings).contenders] == [0]
+    assert [each.trial for each in make_plan(opened, Request(), context.settings).contenders] == [0]
 
 
-def test_no_complete_trial(create: Create, place: Place) -> None:
+def test_no_complete_trial(create: Create, context: WorkerContext) -> None:
     with pytest.raises(StudyError, match=r"no trial is complete; .*resume tiny"):
-        make_plan(create(), Request(now=True), place.settings)
+        make_plan(create(), Request(now=True), context.settings)
 
 
-def test_the_best_trials_and_no_others(finish: Finish, place: Place) -> None:
+def test_the_best_trials_and_no_others(finish: Finish, context: WorkerContext) -> None:
     opened = finish(**quick(4))
-    plan = make_plan(opened, Request(top=2), place.settings)
+    plan = make_plan(opened, Request(top=2), context.settings)
     best = sorted(opened.trials(), key=lambda trial: trial.value or 0.0)[:2]
     assert [each.trial for each in plan.contenders] == [trial.number for trial in best]
     assert len({job.seed for job in plan.jobs}) == len(plan.jobs) == 6
 
 
 @pytest.mark.parametrize("kind", ["folder", "file"])
-def test_an_output_that_is_there(finish: Finish, place: Place, tmp_path: Path, kind: str) -> None:
+def test_an_output_that_is_there(
+    finish: Finish, context: WorkerContext, tmp_path: Path, kind: str
+) -> None:
     out = tmp_path / "tiny.denoiser"
     out.mkdir() if kind == "folder" else out.write_text("mine")
     opened = finish(**quick(1))
     with pytest.raises(DiskError, match=r"tiny.denoiser: is there already; --overwrite"):
-        make_plan(opened, Request(out=out), place.settings)
+        make_plan(opened, Request(out=out), context.settings)
     (out / "mine").touch() if kind == "folder" else None
     with pytest.raises(BundleError, match="no bundle and stays"):
-        make_plan(opened, Request(out=out, overwrite=True), place.settings)
+        make_plan(opened, Request(out=out, overwrite=True), context.settings)
 
 
-def test_an_output_that_cannot_be_written(finish: Finish, place: Place, tmp_path: Path) -> None:
+def test_an_output_that_cannot_be_written(
+    finish: Finish, context: WorkerContext, tmp_path: Path
+) -> None:
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(DiskError, match=r"--out FOLDER writes the denoiser elsewhere"):
-        make_plan(finish(**quick(1)), Request(out=tmp_path / "file" / "out"), place.settings)
+        make_plan(finish(**quick(1)), Request(out=tmp_path / "file" / "out"), context.settings)
 
 
-def test_two_at_once(finish: Finish, place: Place, run: Run) -> None:
+def test_two_at_once(finish: Finish, context: WorkerContext, run: Run) -> None:
     opened = finish(**quick(1))
-    folder = make_plan(opened, Request(out=Path("x")), place.settings).folder
+    folder = make_plan(opened, Request(out=Path("x")), context.settings).folder
     with FileLock(folder / ".lock"), pytest.raises(StudyError, match="another finalize of it"):
         run(opened)
 

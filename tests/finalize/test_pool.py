@@ -13,24 +13,26 @@ from autoencoder_hpo.finalize.plan import Request, make_plan
 from autoencoder_hpo.finalize.pool import train_alone, train_together
 from autoencoder_hpo.finalize.results import Step
 from autoencoder_hpo.finalize.retraining import result_path
-from autoencoder_hpo.worker.trial import Place
+from autoencoder_hpo.worker.trial import WorkerContext
 
 
-def test_two_processes_do_what_one_does(finish: Finish, place: Place, tmp_path: Path) -> None:
+def test_two_processes_do_what_one_does(
+    finish: Finish, context: WorkerContext, tmp_path: Path
+) -> None:
     opened = finish()
-    plan = make_plan(opened, Request(seeds=2, device="cpu"), place.settings)
+    plan = make_plan(opened, Request(seeds=2, device="cpu"), context.settings)
     one, two = tmp_path / "one", tmp_path / "two"
     one.mkdir()
     two.mkdir()
-    images = load_images(opened.file, place.settings)
+    images = load_images(opened.file, context.settings)
     train_alone(
         plan.jobs,
-        lambda: prepare_search(opened.file, images, place.device),
+        lambda: prepare_search(opened.file, images, context.device),
         one,
         lambda _: None,
     )
     steps: list[Step] = []
-    train_together(plan.jobs, opened.file, place.settings, two, steps.append, workers=2)
+    train_together(plan.jobs, opened.file, context.settings, two, steps.append, workers=2)
     for job in plan.jobs:
         assert result_path(job, one).read_bytes() == result_path(job, two).read_bytes()
         own = [step for step in steps if step.name == job.name]
@@ -41,13 +43,13 @@ def test_two_processes_do_what_one_does(finish: Finish, place: Place, tmp_path: 
 
 
 def test_what_ends_one_of_them_is_said_and_ends_the_others(
-    finish: Finish, place: Place, tmp_path: Path
+    finish: Finish, context: WorkerContext, tmp_path: Path
 ) -> None:
     opened = finish()
-    plan = make_plan(opened, Request(seeds=1, device="cpu"), place.settings)
+    plan = make_plan(opened, Request(seeds=1, device="cpu"), context.settings)
     missing = study_file(
         task={"data": {"dataset": "array", "path": str(tmp_path / "none.npy"), "train": None}}
     )
     with pytest.raises(AutoencoderHpoError, match=r"none\.npy"):
-        train_together(plan.jobs, missing, place.settings, tmp_path, lambda _: None, workers=2)
+        train_together(plan.jobs, missing, context.settings, tmp_path, lambda _: None, workers=2)
     assert not multiprocessing.active_children()

@@ -15,7 +15,7 @@ from autoencoder_hpo.errors import DiskError
 from autoencoder_hpo.finalize import retraining
 from autoencoder_hpo.finalize.retraining import How, Job, read_result, result_path, retrain
 from autoencoder_hpo.training.loop import Cancelled, EpochResult
-from autoencoder_hpo.training.prepared import Prepared, prepare
+from autoencoder_hpo.training.prepared import DeviceData, prepare
 
 CONFIG: dict[str, Any] = {
     "model": {"kind": "mlp", "depth": 1, "width": 16, "latent": 8, "dropout": 0.1},
@@ -43,7 +43,7 @@ def job(*, epochs: int = 4, **config: Any) -> Job:
 
 
 @pytest.fixture(scope="module")
-def data() -> Prepared:
+def data() -> DeviceData:
     task: Task = study_file().study.task
     images = load_search_data(task, base=Path("/"), datasets=Path("/nowhere"))
     return prepare(images.train, images.validation, task, torch.device("cpu"))
@@ -51,7 +51,7 @@ def data() -> Prepared:
 
 @pytest.mark.parametrize("stopped_after", [2, 7, 14])
 def test_stopped_anywhere_it_comes_to_the_same_file(
-    tmp_path: Path, data: Prepared, stopped_after: int
+    tmp_path: Path, data: DeviceData, stopped_after: int
 ) -> None:
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     whole.mkdir(), parts.mkdir()
@@ -72,7 +72,7 @@ def test_stopped_anywhere_it_comes_to_the_same_file(
     assert [path.name for path in parts.iterdir()] == ["trial-3-seed-0.safetensors"]
 
 
-def test_what_is_done_is_read_and_not_trained(tmp_path: Path, data: Prepared) -> None:
+def test_what_is_done_is_read_and_not_trained(tmp_path: Path, data: DeviceData) -> None:
     first = retrain(job(), data, tmp_path)
     again = retrain(job(), data, tmp_path, cancelled=lambda: True)
     assert torch.equal(first.values_N, again.values_N)
@@ -90,7 +90,7 @@ def test_what_is_done_is_read_and_not_trained(tmp_path: Path, data: Prepared) ->
     ],
 )
 def test_another_job_does_not_take_it(
-    tmp_path: Path, data: Prepared, change: dict[str, Any]
+    tmp_path: Path, data: DeviceData, change: dict[str, Any]
 ) -> None:
     retrain(job(epochs=1), data, tmp_path)
     assert read_result(job(epochs=1), tmp_path) is not None
@@ -98,7 +98,7 @@ def test_another_job_does_not_take_it(
 
 
 def test_a_damaged_result_is_said_and_trained_again(
-    tmp_path: Path, data: Prepared, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, data: DeviceData, caplog: pytest.LogCaptureFixture
 ) -> None:
     retrain(job(epochs=1), data, tmp_path)
     path = result_path(job(epochs=1), tmp_path)
@@ -109,17 +109,17 @@ def test_a_damaged_result_is_said_and_trained_again(
     assert "it is trained again" in caplog.text
 
 
-def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path, data: Prepared) -> None:
+def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path, data: DeviceData) -> None:
     with pytest.raises(DiskError, match=r"checkpoint: No such file.*the same command goes on"):
         retrain(job(epochs=1), data, tmp_path / "gone")
 
 
-def test_early_stopping_ends_it(tmp_path: Path, data: Prepared) -> None:
+def test_early_stopping_ends_it(tmp_path: Path, data: DeviceData) -> None:
     still = {"early_stopping": 2, "optimizer": {"kind": "adam", "learning_rate": 1e-12}}
     assert retrain(job(epochs=50, **still), data, tmp_path).epochs < 10
 
 
-def test_a_loss_that_is_not_finite_is_no_result(tmp_path: Path, data: Prepared) -> None:
+def test_a_loss_that_is_not_finite_is_no_result(tmp_path: Path, data: DeviceData) -> None:
     explodes = {
         "optimizer": {"kind": "sgd", "learning_rate": 10.0, "momentum": 0.9},
         "model": {

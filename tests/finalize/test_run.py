@@ -21,7 +21,7 @@ from autoencoder_hpo.finalize.plan import Request
 from autoencoder_hpo.finalize.run import finalize
 from autoencoder_hpo.finalize.test_access import looks_of
 from autoencoder_hpo.training.metrics import mse_per_image, psnr
-from autoencoder_hpo.worker.trial import Place
+from autoencoder_hpo.worker.trial import WorkerContext
 
 SAME = ("weights.safetensors", "config.json", "model.onnx", "pictures/restored.png")
 
@@ -32,11 +32,11 @@ def scores(bundle: Path) -> dict[str, Any]:
 
 
 def test_the_bundle_does_what_its_scores_say(
-    finish: Finish, run: Run, place: Place, tmp_path: Path
+    finish: Finish, run: Run, context: WorkerContext, tmp_path: Path
 ) -> None:
     opened = finish()
     result = run(opened, epochs=3)
-    test = load_test(opened.file, place.settings)
+    test = load_test(opened.file, context.settings)
     restored = load_denoiser(tmp_path / "out.denoiser").restore(test.noisy)
     decibels = float(psnr(mse_per_image(restored, test.clean)).mean())
     denoiser = result.tested.denoiser
@@ -80,7 +80,7 @@ def killed(process: subprocess.Popen[str]) -> None:
 
 
 def test_killed_twice_it_ends_with_the_same_bundle(
-    finish: Finish, cli: Cli, place: Place, tmp_path: Path
+    finish: Finish, cli: Cli, context: WorkerContext, tmp_path: Path
 ) -> None:
     """With two workers, killed while they train, and between the look and the bundle."""
     np.save(tmp_path / "digits.npy", load_digits().images[:260])
@@ -102,9 +102,9 @@ def test_killed_twice_it_ends_with_the_same_bundle(
     bundle = cli.folder / "tiny.denoiser"
 
     process = cli.start(*command)
-    until(lambda: any(place.settings.trials.rglob("trial-*-seed-*.checkpoint")), 240)
+    until(lambda: any(context.settings.trials.rglob("trial-*-seed-*.checkpoint")), 240)
     killed(process)
-    trained = list(place.settings.trials.rglob("finalize/trial-*.safetensors"))
+    trained = list(context.settings.trials.rglob("finalize/trial-*.safetensors"))
     assert len(trained) < 5
     assert looks_of(opened) == ()
 
@@ -112,14 +112,14 @@ def test_killed_twice_it_ends_with_the_same_bundle(
     until(lambda: bool(looks_of(opened)), 240)
     killed(process)
     assert not bundle.exists()
-    weights = {path: path.stat().st_mtime for path in place.settings.trials.rglob("trial-*full*")}
+    weights = {path: path.stat().st_mtime for path in context.settings.trials.rglob("trial-*full*")}
 
     out = cli(*command)
     assert "wrote tiny.denoiser" in out
     assert len(looks_of(opened)) == 1
     assert {path: path.stat().st_mtime for path in weights} == weights
 
-    elsewhere = replace(place.settings, home=tmp_path / "elsewhere")
+    elsewhere = replace(context.settings, home=tmp_path / "elsewhere")
     whole = tmp_path / "whole.denoiser"
     request = Request(seeds=2, workers=1, device="cpu", threads=1, again=True, out=whole)
     finalize(opened, request, elsewhere, tell=lambda _: None)

@@ -10,7 +10,7 @@ from autoencoder_hpo.errors import StudyError
 from autoencoder_hpo.finalize.plan import Plan, Request, make_plan
 from autoencoder_hpo.finalize.retraining import Retrained, write_result
 from autoencoder_hpo.finalize.selection import decide
-from autoencoder_hpo.worker.trial import Place
+from autoencoder_hpo.worker.trial import WorkerContext
 
 IMAGES = 50
 
@@ -34,41 +34,41 @@ def plant(plan: Plan, ahead: dict[int, float], *, diverged: tuple[int, ...] = ()
 
 
 @pytest.fixture
-def plan(finish: Finish, place: Place) -> Plan:
+def plan(finish: Finish, context: WorkerContext) -> Plan:
     """Two contenders: the unet of trial 1 has fewer parameters than the mlp of trial 0."""
-    made = make_plan(finish(), Request(seeds=2, out=Path("x")), place.settings)
+    made = make_plan(finish(), Request(seeds=2, out=Path("x")), context.settings)
     assert made.of(1).parameters < made.of(0).parameters
     return made
 
 
 def test_a_planted_winner(plan: Plan) -> None:
     plant(plan, {0: 0.5, 1: 0.0})
-    contest = decide(plan, None)
-    assert contest.verdict.winner == 0
-    assert contest.verdict.ranking[1].behind.mean == pytest.approx(0.5)
-    assert contest.by_seed[0] == pytest.approx((24.5, 24.5), abs=1)
-    assert contest.images == IMAGES
+    selection = decide(plan, None)
+    assert selection.verdict.winner == 0
+    assert selection.verdict.ranking[1].behind.mean == pytest.approx(0.5)
+    assert selection.by_seed[0] == pytest.approx((24.5, 24.5), abs=1)
+    assert selection.images == IMAGES
 
 
 def test_a_planted_tie_goes_to_the_smaller_model(plan: Plan) -> None:
     plant(plan, {0: 0.01, 1: 0.0})
-    contest = decide(plan, None)
-    assert (contest.verdict.leader, contest.verdict.winner) == (0, 1)
-    assert "a tie" in contest.verdict.reason
+    selection = decide(plan, None)
+    assert (selection.verdict.leader, selection.verdict.winner) == (0, 1)
+    assert "a tie" in selection.verdict.reason
 
 
 def test_patches_of_few_files_prove_less(plan: Plan) -> None:
     plant(plan, {0: 0.5, 1: 0.0})
-    contest = decide(plan, torch.zeros(IMAGES, dtype=torch.int64))
-    assert contest.verdict.winner == 1
-    assert "one file cannot tell" in contest.verdict.reason
+    selection = decide(plan, torch.zeros(IMAGES, dtype=torch.int64))
+    assert selection.verdict.winner == 1
+    assert "one file cannot tell" in selection.verdict.reason
 
 
 def test_a_trial_that_diverged_cannot_win(plan: Plan) -> None:
     plant(plan, {0: 0.5, 1: 0.0}, diverged=(0,))
-    contest = decide(plan, None)
-    assert contest.verdict.winner == 1
-    assert contest.diverged == (0,)
+    selection = decide(plan, None)
+    assert selection.verdict.winner == 1
+    assert selection.diverged == (0,)
     plant(plan, {0: 0.5, 1: 0.0}, diverged=(0, 1))
     with pytest.raises(StudyError, match="not finite with some seed; --top N"):
         decide(plan, None)

@@ -6,10 +6,10 @@ from support import Create
 from autoencoder_hpo.errors import StudyError
 from autoencoder_hpo.finalize.results import Look
 from autoencoder_hpo.finalize.test_access import look_line, looks_of, record_look
-from autoencoder_hpo.storage.study import OpenStudy, open_study
+from autoencoder_hpo.storage.study import StudyHandle, open_study
 
 
-def record(opened: OpenStudy, id: str, *, again: bool = False) -> tuple[Look, ...]:
+def record(opened: StudyHandle, id: str, *, again: bool = False) -> tuple[Look, ...]:
     return record_look(opened, id=id, key="k", trial=3, psnr=24.5, images=60, again=again)
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from autoencoder_hpo.config import Corruption, Task
 from autoencoder_hpo.finalize.comparison import Estimate, Verdict
 from autoencoder_hpo.finalize.images import HeldOutImages, held_out_noise
-from autoencoder_hpo.finalize.results import Contest, Examined
+from autoencoder_hpo.finalize.results import Selection, TestScores
 from autoencoder_hpo.finalize.testing import (
     BaselineScores,
     look,
@@ -21,7 +21,7 @@ from autoencoder_hpo.finalize.testing import (
 from autoencoder_hpo.finalize.wording import best_baseline, warnings
 
 IMAGES = 60
-CONTEST = Contest(Verdict(0, 0, (), "planted"), {}, (), 10)
+CONTEST = Selection(Verdict(0, 0, (), "planted"), {}, (), 10)
 
 
 def task(kind: str = "gaussian", **noise: float) -> Task:
@@ -53,7 +53,7 @@ def baseline(
     )
 
 
-def looked(ours: float, filter_: float) -> Examined:
+def looked(ours: float, filter_: float) -> TestScores:
     test = images()
     rows = [baseline("noisy input", test, 0.0), baseline("affine filter", test, filter_)]
     return look(towards(test.clean, ours), test, rows, task(), slow_images=IMAGES)

@@ -17,7 +17,7 @@ from optuna.trial import TrialState
 from support import Cli, tracebacks, until
 
 from autoencoder_hpo.storage.database import Storage
-from autoencoder_hpo.storage.study import OpenStudy, open_study
+from autoencoder_hpo.storage.study import StudyHandle, open_study
 
 QUICK = {"task": {"epochs": 1}}
 ARRAY = {"data": {"dataset": "array", "path": "a.npy", "train": 30, "validation": 10}}
@@ -29,7 +29,7 @@ def status(cli: Cli, name: str = "tiny") -> dict[str, Any]:
     return values
 
 
-def opened(storage: Storage, name: str = "tiny") -> OpenStudy:
+def opened(storage: Storage, name: str = "tiny") -> StudyHandle:
     return open_study(storage, name)
 
 

@@ -16,8 +16,8 @@ from autoencoder_hpo.showcase.store import open_store
 from autoencoder_hpo.storage.database import open_storage
 from autoencoder_hpo.storage.leases import Claimed, claim
 from autoencoder_hpo.storage.samplers import with_search
-from autoencoder_hpo.storage.study import OpenStudy, create_study
-from autoencoder_hpo.worker.trial import Place, run_trial
+from autoencoder_hpo.storage.study import StudyHandle, create_study
+from autoencoder_hpo.worker.trial import WorkerContext, run_trial
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def shared(server: str, home: Settings, request: pytest.FixtureRequest) -> Itera
 
 
 @pytest.fixture(scope="module")
-def finished(shared: str, home: Settings) -> Iterator[OpenStudy]:
+def finished(shared: str, home: Settings) -> Iterator[StudyHandle]:
     """A grid of two learning rates and two widths, all complete, with its gallery."""
     torch.set_num_threads(1)
     storage = open_storage(shared, home)
@@ -54,11 +54,11 @@ def finished(shared: str, home: Settings) -> Iterator[OpenStudy]:
     )
     inputs = inputs_of(file, home)
     opened = with_search(create_study(storage, file, describe(inputs)))
-    place = Place(worker="here:1", device=torch.device("cpu"), threads=1, settings=home)
+    context = WorkerContext(worker="here:1", device=torch.device("cpu"), threads=1, settings=home)
     for _ in range(4):
-        claimed = claim(opened, place.worker)
+        claimed = claim(opened, context.worker)
         assert isinstance(claimed, Claimed), claimed
-        run_trial(opened, claimed, inputs.prepared, place, cancelled=lambda: False)
+        run_trial(opened, claimed, inputs.prepared, context, cancelled=lambda: False)
     probes = choose_probes(inputs.prepared[0])
     refresh(opened, store=open_store(home), probes=probes, last=True)
     yield opened

@@ -22,7 +22,7 @@ from autoencoder_hpo.report.contents import gather
 from autoencoder_hpo.report.formats import render
 from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.showcase.store import CROPS, NOISY, crops_artifact, open_store, trial_artifact
-from autoencoder_hpo.storage.study import OpenStudy, create_study
+from autoencoder_hpo.storage.study import StudyHandle, create_study
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 Call = Callable[..., Ended]
@@ -46,7 +46,7 @@ def call(here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
     return run
 
 
-def test_the_page_of_a_grid(call: Call, finished: OpenStudy, here: Path) -> None:
+def test_the_page_of_a_grid(call: Call, finished: StudyHandle, here: Path) -> None:
     out = call("tiny").good()
     page = (here / "tiny.report.html").read_text()
     assert re.search(r"wrote tiny.report.html \(2\.\d MB\)", out)
@@ -62,7 +62,7 @@ def test_the_page_of_a_grid(call: Call, finished: OpenStudy, here: Path) -> None
 
 
 def test_the_gallery_has_every_best_trial_on_the_same_crops(
-    finished: OpenStudy, home: Settings
+    finished: StudyHandle, home: Settings
 ) -> None:
     given = gather(finished, store=open_store(home), now=NOW)
     titles = [strip.title for strip in given.gallery.strips]
@@ -77,7 +77,7 @@ def test_the_gallery_has_every_best_trial_on_the_same_crops(
 
 
 def test_pictures_that_are_gone_are_left_out(
-    finished: OpenStudy, home: Settings, tmp_path: Path
+    finished: StudyHandle, home: Settings, tmp_path: Path
 ) -> None:
     elsewhere = open_store(replace(home, artifacts=str(tmp_path / "store")))
     for artifact in (
@@ -91,7 +91,7 @@ def test_pictures_that_are_gone_are_left_out(
 
 
 @pytest.mark.parametrize("form", ["md", "json", "csv"])
-def test_other_formats(call: Call, finished: OpenStudy, here: Path, form: str) -> None:
+def test_other_formats(call: Call, finished: StudyHandle, here: Path, form: str) -> None:
     assert f"wrote tiny.report.{form} (" in call("tiny", "--format", form).good()
     text = (here / f"tiny.report.{form}").read_text()
     assert call("tiny", "--out", f"again.{form}").good()
@@ -107,14 +107,14 @@ def test_other_formats(call: Call, finished: OpenStudy, here: Path, form: str) -
         assert json.loads(text)["grid"]["across_values"] == [8, 32]
 
 
-def test_several_names_are_compared(call: Call, finished: OpenStudy, here: Path) -> None:
+def test_several_names_are_compared(call: Call, finished: StudyHandle, here: Path) -> None:
     create_study(finished.storage, study_file(name="other"), finished.data)
     call("tiny", "other", "tiny").good()
     page = (here / "comparison.report.html").read_text()
     assert "tiny · other" in page
 
 
-def test_one_line_for_every_mistake(call: Call, finished: OpenStudy, here: Path) -> None:
+def test_one_line_for_every_mistake(call: Call, finished: StudyHandle, here: Path) -> None:
     assert "not in" in call("nothing").line
     (here / "folder.html").mkdir()
     assert "folder.html: is a folder" in call("tiny", "--out", "folder.html").line

@@ -20,44 +20,48 @@ from autoencoder_hpo.showcase.preview_images import Probes, choose_probes
 from autoencoder_hpo.showcase.publish import SHOWN, refresh
 from autoencoder_hpo.showcase.store import CROPS, Directory, open_store, trial_artifact
 from autoencoder_hpo.storage.leases import Claimed, claim
-from autoencoder_hpo.storage.study import OpenStudy
+from autoencoder_hpo.storage.study import StudyHandle
 from autoencoder_hpo.training.loop import EpochResult, Training
 from autoencoder_hpo.training.steps import Steps
-from autoencoder_hpo.worker.trial import Place, run_trial
+from autoencoder_hpo.worker.trial import WorkerContext, run_trial
 
 
-def run(opened: OpenStudy, place: Place, trials: int = 1) -> list[FrozenTrial]:
-    data = inputs_of(opened.file, place.settings).prepared
+def run(opened: StudyHandle, context: WorkerContext, trials: int = 1) -> list[FrozenTrial]:
+    data = inputs_of(opened.file, context.settings).prepared
     for _ in range(trials):
-        claimed = claim(opened, place.worker)
+        claimed = claim(opened, context.worker)
         assert isinstance(claimed, Claimed), claimed
-        run_trial(opened, claimed, data, place, cancelled=lambda: False)
+        run_trial(opened, claimed, data, context, cancelled=lambda: False)
     return opened.trials()
 
 
-def probes_of(opened: OpenStudy, place: Place) -> Probes:
-    return choose_probes(inputs_of(opened.file, place.settings).prepared[0])
+def probes_of(opened: StudyHandle, context: WorkerContext) -> Probes:
+    return choose_probes(inputs_of(opened.file, context.settings).prepared[0])
 
 
-def note_of(opened: OpenStudy, trial: FrozenTrial) -> str:
+def note_of(opened: StudyHandle, trial: FrozenTrial) -> str:
     attrs = opened.storage.optuna.get_study_system_attrs(opened.optuna._study_id)
     return optuna_dashboard._note.get_note_from_system_attrs(attrs, trial._trial_id)["body"]
 
 
-def pictures_of(opened: OpenStudy, place: Place, trial: FrozenTrial) -> dict[str, Image.Image]:
+def pictures_of(
+    opened: StudyHandle, context: WorkerContext, trial: FrozenTrial
+) -> dict[str, Image.Image]:
     """By file name, as the dashboard finds them."""
     found = {}
     for meta in get_all_artifact_meta(trial, storage=opened.storage.optuna):
         assert meta.mimetype == "image/png"
-        with open_store(place.settings).open_reader(meta.artifact_id) as file:
+        with open_store(context.settings).open_reader(meta.artifact_id) as file:
             found[meta.filename] = Image.open(io.BytesIO(file.read()))
     return found
 
 
-def test_a_complete_trial_shows_pictures_curves_and_a_note(create: Create, place: Place) -> None:
+def test_a_complete_trial_shows_pictures_curves_and_a_note(
+    create: Create, context: WorkerContext
+) -> None:
     opened = create()
-    (trial,) = run(opened, place)
-    pictures = pictures_of(opened, place, trial)
+    (trial,) = run(opened, context)
+    pictures = pictures_of(opened, context, trial)
     assert set(pictures) == {"restored.png", "curves.png"}
     assert all(min(picture.size) > 100 for picture in pictures.values())
     note = note_of(opened, trial)
@@ -70,7 +74,7 @@ def test_a_complete_trial_shows_pictures_curves_and_a_note(create: Create, place
     assert (trial.user_attrs["worker"], trial.user_attrs["device"]) == ("here:1", "cpu")
 
 
-def test_a_pruned_trial_shows_as_much_and_says_why(create: Create, place: Place) -> None:
+def test_a_pruned_trial_shows_as_much_and_says_why(create: Create, context: WorkerContext) -> None:
     rates = {"choice": [{"kind": "sgd", "learning_rate": 1e-9}, {"kind": "adam"}]}
     opened = create(
         task={"epochs": 4},
@@ -80,9 +84,9 @@ def test_a_pruned_trial_shows_as_much_and_says_why(create: Create, place: Place)
         },
         trial={"optimizer": rates},
     )
-    trial = run(opened, place, trials=2)[1]
+    trial = run(opened, context, trials=2)[1]
     assert trial.state.name == "PRUNED"
-    assert set(pictures_of(opened, place, trial)) == {"restored.png", "curves.png"}
+    assert set(pictures_of(opened, context, trial)) == {"restored.png", "curves.png"}
     note = note_of(opened, trial)
     assert note.startswith("**Pruned:** unpromising after epoch")
     assert f"It had reached {trial.user_attrs['val_psnr']:.2f} dB" in note
@@ -90,7 +94,7 @@ def test_a_pruned_trial_shows_as_much_and_says_why(create: Create, place: Place)
 
 
 def test_a_trial_without_a_finite_epoch_still_has_a_note(
-    create: Create, place: Place, monkeypatch: pytest.MonkeyPatch
+    create: Create, context: WorkerContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def first(self: Training) -> Steps[EpochResult]:
         yield from ()
@@ -100,20 +104,20 @@ def test_a_trial_without_a_finite_epoch_still_has_a_note(
 
     monkeypatch.setattr(Training, "epoch", first)
     opened = create()
-    (trial,) = run(opened, place)
+    (trial,) = run(opened, context)
     assert note_of(opened, trial).startswith("**Pruned:** the loss was not finite in epoch 1.")
-    assert pictures_of(opened, place, trial) == {}
+    assert pictures_of(opened, context, trial) == {}
 
 
 def test_a_failed_trial_says_why(
-    create: Create, place: Place, monkeypatch: pytest.MonkeyPatch
+    create: Create, context: WorkerContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("a <b>bug</b> in [this](http://there)")
 
     monkeypatch.setattr("autoencoder_hpo.worker.trial.build_training", broken)
     opened = create()
-    (trial,) = run(opened, place)
+    (trial,) = run(opened, context)
     note = note_of(opened, trial)
     assert note.startswith("**Failed:** RuntimeError: a \\<b\\>bug")
     assert "[this](" not in note
@@ -128,13 +132,13 @@ class Full:
 
 def test_a_store_that_takes_nothing_costs_no_result(
     create: Create,
-    place: Place,
+    context: WorkerContext,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr("autoencoder_hpo.worker.trial.open_store", lambda settings: Full())
     opened = create()
-    (trial,) = run(opened, place)
+    (trial,) = run(opened, context)
     assert trial.state.name == "COMPLETE"
     assert get_all_artifact_meta(trial, storage=opened.storage.optuna) == []
     assert "No space left" in trial.user_attrs["no_pictures"]
@@ -142,11 +146,11 @@ def test_a_store_that_takes_nothing_costs_no_result(
     assert "no pictures of trial 0" in caplog.text
 
 
-def test_a_read_only_store_is_said_by_its_name(create: Create, place: Place) -> None:
-    (place.settings.home).mkdir(parents=True)
-    (place.settings.home / "artifacts").write_text("in the way of the folder")
+def test_a_read_only_store_is_said_by_its_name(create: Create, context: WorkerContext) -> None:
+    (context.settings.home).mkdir(parents=True)
+    (context.settings.home / "artifacts").write_text("in the way of the folder")
     opened = create()
-    (trial,) = run(opened, place)
+    (trial,) = run(opened, context)
     assert trial.state.name == "COMPLETE"
     assert "artifacts" in trial.user_attrs["no_pictures"]
 
@@ -154,19 +158,21 @@ def test_a_read_only_store_is_said_by_its_name(create: Create, place: Place) -> 
 # ---- the study -------------------------------------------------------------------------
 
 
-def study_attrs(opened: OpenStudy) -> dict[str, Any]:
+def study_attrs(opened: StudyHandle) -> dict[str, Any]:
     return opened.storage.optuna.get_study_system_attrs(opened.optuna._study_id)
 
 
-def gallery_of(opened: OpenStudy) -> list[str]:
+def gallery_of(opened: StudyHandle) -> list[str]:
     metas = get_all_artifact_meta(opened.optuna)
     return [meta.artifact_id for meta in metas if meta.filename == "gallery.png"]
 
 
-def test_the_study_shows_its_best_trials_on_the_same_crops(create: Create, place: Place) -> None:
+def test_the_study_shows_its_best_trials_on_the_same_crops(
+    create: Create, context: WorkerContext
+) -> None:
     opened = create()
-    run(opened, place, trials=3)
-    store, probes = open_store(place.settings), probes_of(opened, place)
+    run(opened, context, trials=3)
+    store, probes = open_store(context.settings), probes_of(opened, context)
     refresh(opened, store=store, probes=probes, last=True)
     (gallery,) = gallery_of(opened)
     with store.open_reader(gallery) as file:
@@ -185,36 +191,36 @@ def test_the_study_shows_its_best_trials_on_the_same_crops(create: Create, place
 
 
 def test_it_is_made_anew_once_for_each_change_and_not_too_often(
-    create: Create, place: Place, monkeypatch: pytest.MonkeyPatch
+    create: Create, context: WorkerContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened = create(search={"trials": 9})
-    store, probes = open_store(place.settings), probes_of(opened, place)
+    store, probes = open_store(context.settings), probes_of(opened, context)
     refresh(opened, store=store, probes=probes)
     assert opened.attr(SHOWN) is None  # nothing has finished
     seen = []
     for last in (False, False, True):  # the second change comes too soon, the last one counts
-        run(opened, place)
+        run(opened, context)
         for _ in range(2):
             refresh(opened, store=store, probes=probes, last=last)
         seen.append(opened.attr(SHOWN)["finished"])
     assert seen == [1, 1, 3]
     monkeypatch.setattr(publish, "EVERY_S", 0)
-    run(opened, place)
+    run(opened, context)
     refresh(opened, store=store, probes=probes)
     assert opened.attr(SHOWN)["finished"] == 4
     assert len(gallery_of(opened)) == 1
 
 
 def test_a_page_fetches_a_new_gallery_and_the_old_file_is_replaced(
-    create: Create, place: Place, monkeypatch: pytest.MonkeyPatch
+    create: Create, context: WorkerContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(publish, "EVERY_S", 0)
     opened = create()
-    store, probes = open_store(place.settings), probes_of(opened, place)
+    store, probes = open_store(context.settings), probes_of(opened, context)
     assert isinstance(store, Directory)
     seen = set()
     for _ in range(3):
-        run(opened, place)
+        run(opened, context)
         refresh(opened, store=store, probes=probes)
         seen |= set(re.findall(r"/pictures/\S+png\?\d+", optuna_dashboard.get_note(opened.optuna)))
     assert len(seen) == 3
@@ -223,18 +229,18 @@ def test_a_page_fetches_a_new_gallery_and_the_old_file_is_replaced(
     )  # the study's gallery and its crops, and three files a trial
 
 
-def test_only_one_worker_draws_at_a_time(create: Create, place: Place) -> None:
+def test_only_one_worker_draws_at_a_time(create: Create, context: WorkerContext) -> None:
     opened = create()
-    run(opened, place)
+    run(opened, context)
     with opened.storage.locked(f"show {opened.name}"):
-        refresh(opened, store=open_store(place.settings), probes=probes_of(opened, place))
+        refresh(opened, store=open_store(context.settings), probes=probes_of(opened, context))
         assert opened.attr(SHOWN) is None
 
 
-def test_a_missing_strip_leaves_its_row_out(create: Create, place: Place) -> None:
+def test_a_missing_strip_leaves_its_row_out(create: Create, context: WorkerContext) -> None:
     opened = create()
-    run(opened, place, trials=2)
-    store, probes = open_store(place.settings), probes_of(opened, place)
+    run(opened, context, trials=2)
+    store, probes = open_store(context.settings), probes_of(opened, context)
     uid = opened.data["uid"]
     store.remove(trial_artifact(uid, 0, CROPS))
     store.write(trial_artifact(uid, 1, CROPS), io.BytesIO(b"damaged"))
@@ -250,7 +256,7 @@ def test_a_long_text_that_became_short_leaves_no_rest(create: Create) -> None:
         assert optuna_dashboard.get_note(opened.optuna) == text
 
 
-def test_pictures_follow_a_settings_change(place: Place, tmp_path: Path) -> None:
-    elsewhere = replace(place.settings, artifacts=str(tmp_path / "elsewhere"))
+def test_pictures_follow_a_settings_change(context: WorkerContext, tmp_path: Path) -> None:
+    elsewhere = replace(context.settings, artifacts=str(tmp_path / "elsewhere"))
     assert open_store(elsewhere) == Directory(tmp_path / "elsewhere")
     assert torch.get_num_threads() == 1

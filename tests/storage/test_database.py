@@ -79,7 +79,7 @@ def test_a_connection_that_is_in_use_while_others_close_is_closed_when_it_comes_
     try:
         with storage.engine.connect() as connection:
             pid = connection.execute(sqlalchemy.text("select pg_backend_pid()")).scalar()
-            thread = threading.Thread(target=storage.rest)
+            thread = threading.Thread(target=storage.release_connections)
             thread.start()
             thread.join()
         there = "select count(*) from pg_stat_activity where pid = :pid"
@@ -94,12 +94,12 @@ def test_who_waits_for_a_connection_while_others_close_gets_one_that_comes_back(
     """It would be closed under its eyes, and the pool's half a minute be waited to the end."""
     engine = storage.engine
     for _ in range(5):  # whether the waiting thread or the closing one is faster is luck
-        storage.rest()
+        storage.release_connections()
         used = [engine.connect() for _ in range(4)]
         waiting = threading.Thread(target=lambda: engine.connect().close())
         waiting.start()
         time.sleep(0.3)
-        storage.rest()
+        storage.release_connections()
         for connection in used:
             connection.close()
         waiting.join(timeout=10)
@@ -112,7 +112,7 @@ def test_unused_connections_are_closed_while_another_waits_for_room_on_the_serve
 ) -> None:
     """They are what it may be waiting for (R17)."""
     engine = storage.engine
-    storage.rest()
+    storage.release_connections()
     used = engine.connect()
     pid = used.execute(sqlalchemy.text("select pg_backend_pid()")).scalar()
     monkeypatch.setattr(connections, "CONNECTIONS", 0)
@@ -121,7 +121,7 @@ def test_unused_connections_are_closed_while_another_waits_for_room_on_the_serve
     observer = sqlalchemy.create_engine(engine.url)
     try:
         time.sleep(0.3)
-        storage.rest()
+        storage.release_connections()
         used.close()
         with observer.connect() as connection:
             there = sqlalchemy.text("select count(*) from pg_stat_activity where pid = :pid")
@@ -301,7 +301,7 @@ def test_a_storage_that_rests_holds_no_connection(
     own.optuna.get_all_studies()
     own.now()
     assert storage.rows(OTHERS) != before
-    own.rest()
+    own.release_connections()
     time.sleep(0.2)
     assert storage.rows(OTHERS) == before
 

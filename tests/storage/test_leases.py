@@ -16,20 +16,20 @@ from autoencoder_hpo.storage.database import open_storage
 from autoencoder_hpo.storage.leases import (
     CONFIG,
     Claimed,
-    Nothing,
-    Standing,
+    NoTrial,
+    Ownership,
+    beat,
     begin,
     claim,
-    hand_back,
-    keep,
-    look_after,
-    settle,
-    standing,
+    finish,
+    ownership,
+    release,
+    requeue_stalled,
 )
 from autoencoder_hpo.storage.samplers import CELL, with_search
 from autoencoder_hpo.storage.study import (
     Halt,
-    OpenStudy,
+    StudyHandle,
     clear_halt,
     count,
     delete_study,
@@ -37,7 +37,7 @@ from autoencoder_hpo.storage.study import (
     open_study,
 )
 from autoencoder_hpo.worker import heartbeat
-from autoencoder_hpo.worker.heartbeat import Reporter
+from autoencoder_hpo.worker.heartbeat import Heartbeat
 
 GRID = {
     "search": {"sampler": {"kind": "grid"}, "trials": None},
@@ -50,31 +50,31 @@ GRID = {
 
 
 def end(
-    opened: OpenStudy, claimed: Claimed, state: TrialState, worker: str = "a", **attrs: str
-) -> Standing:
+    opened: StudyHandle, claimed: Claimed, state: TrialState, worker: str = "a", **attrs: str
+) -> Ownership:
     value = 1.0 if state is TrialState.COMPLETE else None
     number = claimed.trial_id
-    return settle(opened, number, worker, state, value, epochs={}, attrs=attrs, system={})
+    return finish(opened, number, worker, state, value, epochs={}, attrs=attrs, system={})
 
 
-def complete(opened: OpenStudy, claimed: Claimed, worker: str = "a") -> Standing:
+def complete(opened: StudyHandle, claimed: Claimed, worker: str = "a") -> Ownership:
     return end(opened, claimed, TrialState.COMPLETE, worker)
 
 
-def fail(opened: OpenStudy, claimed: Claimed, reason: str = "broken") -> None:
+def fail(opened: StudyHandle, claimed: Claimed, reason: str = "broken") -> None:
     end(opened, claimed, TrialState.FAIL, reason=reason)
 
 
-def stored(opened: OpenStudy, claimed: Claimed) -> FrozenTrial:
+def stored(opened: StudyHandle, claimed: Claimed) -> FrozenTrial:
     return opened.storage.rdb.get_trial(claimed.trial_id)
 
 
-def suggest(opened: OpenStudy, claimed: Claimed) -> int:
+def suggest(opened: StudyHandle, claimed: Claimed) -> int:
     opened.trials()  # Optuna's cache learns of the trial
     return optuna.Trial(opened.optuna, claimed.trial_id).suggest_int("model.mlp.width", 8, 32)
 
 
-def take(opened: OpenStudy, worker: str = "a") -> Claimed:
+def take(opened: StudyHandle, worker: str = "a") -> Claimed:
     claimed = claim(opened, worker)
     assert isinstance(claimed, Claimed), claimed
     return claimed
@@ -92,9 +92,9 @@ def test_the_budget_is_exact_for_eight_workers(
         done = []
         while True:
             match claim(opened, str(worker)):
-                case Nothing(why="wait"):
+                case NoTrial(why="wait"):
                     time.sleep(0.02)
-                case Nothing():
+                case NoTrial():
                     storage.engine.dispose()
                     return done
                 case Claimed() as claimed:
@@ -110,8 +110,8 @@ def test_failed_trials_do_not_count_and_pruned_ones_do(create: Create) -> None:
     opened = create(search={"trials": 2})
     fail(opened, take(opened))
     end(opened, take(opened), TrialState.PRUNED)
-    assert claim(opened, "a") != Nothing("budget")  # this one is running now
-    assert claim(opened, "b") == Nothing("wait")
+    assert claim(opened, "a") != NoTrial("budget")  # this one is running now
+    assert claim(opened, "b") == NoTrial("wait")
     counts = count(opened.trials())
     assert (counts.failed, counts.pruned, counts.running) == (1, 1, 1)
 
@@ -122,12 +122,12 @@ def test_a_trial_handed_back_is_taken_again_with_its_number_and_parameters(creat
     width = suggest(opened, first)
     opened.storage.write_attrs("trial_user", first.trial_id, {CONFIG: {}, "val_psnr": 1.0})
     opened.storage.write_attrs("trial_system", first.trial_id, {"constraints:trainable": 1.0})
-    hand_back(opened, first.trial_id, "a")
+    release(opened, first.trial_id, "a")
     again = take(opened, "b")
     assert again.number == first.number
     assert suggest(opened, again) == width
-    assert standing(opened.storage, first.trial_id, "a").owner == "other"
-    assert standing(opened.storage, again.trial_id, "b").owner == "mine"
+    assert ownership(opened.storage, first.trial_id, "a").owner == "other"
+    assert ownership(opened.storage, again.trial_id, "b").owner == "mine"
     # R9: what the earlier attempt came to is not carried over.
     assert "val_psnr" not in stored(opened, again).user_attrs
     assert stored(opened, again).constraints == {}
@@ -138,7 +138,7 @@ def test_a_trial_that_was_not_drawn_to_the_end_is_drawn_anew(create: Create) -> 
     opened = create(search={"trials": 1})
     first = take(opened)
     width = suggest(opened, first)
-    hand_back(opened, first.trial_id, "a")
+    release(opened, first.trial_id, "a")
     assert stored(opened, first).params == {}
     assert suggest(opened, take(opened)) == width
 
@@ -152,7 +152,7 @@ def test_a_grid_gives_each_cell_once_and_a_failed_cell_again(create: Create) -> 
         taken.append(stored(opened, claimed).user_attrs[CELL])
         complete(opened, claimed)
     assert sorted(taken) == list(range(12))
-    assert claimed == Nothing("budget")
+    assert claimed == NoTrial("budget")
 
 
 def test_ten_failures_in_a_row_stop_the_study_until_it_is_resumed(create: Create) -> None:
@@ -163,7 +163,7 @@ def test_ten_failures_in_a_row_stop_the_study_until_it_is_resumed(create: Create
     for number in range(10):
         fail(opened, take(opened), f"cause {number}")
     stopped = claim(opened, "a")
-    assert stopped == Nothing("stopped", "10 trials in a row failed, the last one with: cause 9")
+    assert stopped == NoTrial("stopped", "10 trials in a row failed, the last one with: cause 9")
     assert claim(opened, "b") == stopped
     clear_halt(opened)
     assert isinstance(claim(opened, "a"), Claimed)
@@ -175,10 +175,10 @@ def test_the_timeout_is_one_deadline_for_all(create: Create) -> None:
     assert first.seconds_left is not None
     assert 0 < first.seconds_left <= 1
     time.sleep(1.1)
-    assert claim(opened, "b") == Nothing("timeout")
+    assert claim(opened, "b") == NoTrial("timeout")
 
 
-def silence(opened: OpenStudy, claimed: Claimed) -> None:
+def silence(opened: StudyHandle, claimed: Claimed) -> None:
     """As if the worker had died a while ago."""
     with opened.storage.engine.begin() as connection:
         connection.execute(
@@ -192,7 +192,7 @@ def silence(opened: OpenStudy, claimed: Claimed) -> None:
 def test_a_silent_trial_is_handed_to_the_next_worker(create: Create) -> None:
     opened = create(search={"trials": 1})
     dead = take(opened)
-    assert claim(opened, "b") == Nothing("wait")
+    assert claim(opened, "b") == NoTrial("wait")
     silence(opened, dead)
     assert take(opened, "b").number == dead.number
 
@@ -203,20 +203,20 @@ def test_a_worker_killed_before_its_first_beat_is_noticed(create: Create) -> Non
     dead = take(opened)
     with opened.storage.engine.begin() as connection:
         connection.execute(sqlalchemy.text("delete from trial_heartbeats"))
-    assert look_after(opened) == []  # seen now for the first time
+    assert requeue_stalled(opened) == []  # seen now for the first time
     silence(opened, dead)
-    assert look_after(opened) == [0]
+    assert requeue_stalled(opened) == [0]
 
 
 def test_a_trial_kept_alive_is_not_reaped(create: Create) -> None:
     opened = create(search={"trials": 1})
     claimed = take(opened)
-    reporter = Reporter(opened, claimed.trial_id, "a")
-    reporter.beat_s = 0.1
-    with reporter:
+    beating = Heartbeat(opened, claimed.trial_id, "a")
+    beating.beat_s = 0.1
+    with beating:
         silence(opened, claimed)
         time.sleep(0.5)
-        assert look_after(opened) == []
+        assert requeue_stalled(opened) == []
 
 
 def test_a_pause_between_reports_does_not_silence_a_trial(
@@ -225,14 +225,14 @@ def test_a_pause_between_reports_does_not_silence_a_trial(
     monkeypatch.setattr(heartbeat, "MOST_OFTEN_S", 3600.0)
     opened = create(search={"trials": 1})
     claimed = take(opened)
-    reporter = Reporter(opened, claimed.trial_id, "a")
-    reporter.beat_s = 0.1
-    with reporter:
-        reporter.epoch(1, 1.0, 20.0)
+    beating = Heartbeat(opened, claimed.trial_id, "a")
+    beating.beat_s = 0.1
+    with beating:
+        beating.epoch(1, 1.0, 20.0)
         until(lambda: bool(stored(opened, claimed).intermediate_values))
         silence(opened, claimed)
         time.sleep(0.5)
-        assert look_after(opened) == []
+        assert requeue_stalled(opened) == []
 
 
 def test_a_slow_database_rests_between_two_beats(
@@ -241,17 +241,17 @@ def test_a_slow_database_rests_between_two_beats(
     """Answers that take longer than the time between two beats do not follow each other at once."""
     beat_s, asked, answered = 0.1, [], []
 
-    def slowly(*_: object) -> Standing:
+    def slowly(*_: object) -> Ownership:
         asked.append(time.monotonic())
         time.sleep(2 * beat_s)
         answered.append(time.monotonic())
-        return Standing("mine", "RUNNING")
+        return Ownership("mine", "RUNNING")
 
     monkeypatch.setattr(heartbeat, "keep", slowly)
     opened = create(search={"trials": 1})
-    reporter = Reporter(opened, take(opened).trial_id, "a")
-    reporter.beat_s = beat_s
-    with reporter:
+    beating = Heartbeat(opened, take(opened).trial_id, "a")
+    beating.beat_s = beat_s
+    with beating:
         until(lambda: len(answered) >= 4)
     rests = [after - before for before, after in zip(answered, asked[1:], strict=False)]
     assert min(rests[:3]) >= 0.9 * beat_s
@@ -261,7 +261,7 @@ def test_a_trial_that_always_loses_its_worker_fails_with_the_reason(create: Crea
     opened = create(search={"trials": 1})
     for _ in range(leases.MOST_LOSSES + 1):
         silence(opened, take(opened))
-        look_after(opened)
+        requeue_stalled(opened)
     trial = opened.trials()[0]
     assert trial.state is TrialState.FAIL
     assert "lost 4 times without finishing an epoch" in trial.user_attrs["reason"]
@@ -271,9 +271,9 @@ def test_losses_with_progress_do_not_count(create: Create) -> None:
     opened = create(search={"trials": 1})
     for epoch in range(1, leases.MOST_LOSSES + 3):
         lost = take(opened)
-        keep(opened, lost.trial_id, "a", {epoch: 1.0}, {})
+        beat(opened, lost.trial_id, "a", {epoch: 1.0}, {})
         silence(opened, lost)
-        look_after(opened)
+        requeue_stalled(opened)
     assert opened.trials()[0].state is TrialState.WAITING
 
 
@@ -281,7 +281,7 @@ def test_what_was_reported_past_the_checkpoint_is_forgotten(create: Create) -> N
     """A worker that could not save, for a full disk, was lost after it had reported on."""
     opened = create(search={"trials": 1})
     lost = take(opened)
-    keep(opened, lost.trial_id, "a", {epoch: 1.0 / epoch for epoch in range(1, 7)}, {})
+    beat(opened, lost.trial_id, "a", {epoch: 1.0 / epoch for epoch in range(1, 7)}, {})
     silence(opened, lost)
     again = take(opened, "b")
     assert not begin(opened, again.trial_id, "a", {}, reached=0)  # it is not its trial any more
@@ -297,10 +297,10 @@ def test_a_slower_worker_settles_nothing(create: Create) -> None:
     fast = take(opened, "b")
     assert complete(opened, slow).owner == "other"
     assert stored(opened, slow).state is TrialState.RUNNING
-    assert keep(opened, slow.trial_id, "a", {1: 1.0}, {}).owner == "other"
+    assert beat(opened, slow.trial_id, "a", {1: 1.0}, {}).owner == "other"
     assert stored(opened, slow).intermediate_values == {}
-    assert complete(opened, fast, "b") == Standing("mine", "RUNNING")
-    assert complete(opened, fast, "b") == Standing("mine", "COMPLETE")
+    assert complete(opened, fast, "b") == Ownership("mine", "RUNNING")
+    assert complete(opened, fast, "b") == Ownership("mine", "COMPLETE")
 
 
 def test_a_report_is_told_how_many_trials_are_complete(create: Create) -> None:
@@ -310,7 +310,7 @@ def test_a_report_is_told_how_many_trials_are_complete(create: Create) -> None:
     counts = []
     for state in (TrialState.COMPLETE, TrialState.PRUNED, TrialState.COMPLETE):
         end(opened, take(opened), state)
-        counts.append(keep(opened, running.trial_id, "a", {}, {}).complete)
+        counts.append(beat(opened, running.trial_id, "a", {}, {}).complete)
     assert counts == [1, 1, 2]
 
 
@@ -322,10 +322,10 @@ def test_a_halt_reaches_workers_and_keeps_trials_from_being_taken(
     running = take(opened)
     halt = Halt(kind, "lunch")  # type: ignore[arg-type]
     halt_study(opened, halt)
-    assert claim(opened, "b") == Nothing(kind, "lunch")  # type: ignore[arg-type]
-    assert keep(opened, running.trial_id, "a", {}, {}).halt == halt
+    assert claim(opened, "b") == NoTrial(kind, "lunch")  # type: ignore[arg-type]
+    assert beat(opened, running.trial_id, "a", {}, {}).halt == halt
     clear_halt(opened)
-    assert keep(opened, running.trial_id, "a", {}, {}).halt is None
+    assert beat(opened, running.trial_id, "a", {}, {}).halt is None
     assert isinstance(claim(opened, "b"), Claimed)
 
 
@@ -334,7 +334,7 @@ def test_a_deleted_study_is_said(create: Create) -> None:
     opened = create()
     running = take(opened)
     optuna.delete_study(study_name="tiny", storage=opened.storage.optuna)
-    assert keep(opened, running.trial_id, "a", {}, {}).owner == "gone"
+    assert beat(opened, running.trial_id, "a", {}, {}).owner == "gone"
     with pytest.raises(StudyError, match="study tiny: it was deleted"):
         claim(opened, "a")
 
@@ -343,10 +343,10 @@ def test_a_study_is_deleted_though_a_trial_tells_something_meanwhile(create: Cre
     """Optuna's deletion, which has looked by then, would leave everything and say nothing."""
     opened = create()
     running = take(opened)
-    told: list[Future[Standing]] = []
+    told: list[Future[Ownership]] = []
 
-    def tell() -> Standing:
-        return keep(opened, running.trial_id, "a", {1: 0.5}, {"val_psnr": 3.0})
+    def tell() -> Ownership:
+        return beat(opened, running.trial_id, "a", {1: 0.5}, {"val_psnr": 3.0})
 
     with ThreadPoolExecutor() as pool:
 
@@ -367,6 +367,6 @@ def test_nobody_is_reaped_right_after_an_outage(create: Create) -> None:
     opened = create(search={"trials": 1})
     silence(opened, take(opened))
     opened.storage.outages.saw()
-    assert look_after(opened) == []
+    assert requeue_stalled(opened) == []
     opened.storage.outages._last = None
-    assert look_after(opened) == [0]
+    assert requeue_stalled(opened) == [0]

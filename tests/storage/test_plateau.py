@@ -4,10 +4,10 @@ import pytest
 from support import Create, study_file, trial_of
 
 from autoencoder_hpo.errors import StudyError
-from autoencoder_hpo.storage.leases import Claimed, Nothing, claim, has_work
+from autoencoder_hpo.storage.leases import Claimed, NoTrial, claim, has_work
 from autoencoder_hpo.storage.plateau import without_progress
 from autoencoder_hpo.storage.status import summary
-from autoencoder_hpo.storage.study import OpenStudy, clear_halt
+from autoencoder_hpo.storage.study import StudyHandle, clear_halt
 
 SCORES = ("val_mse", "val_psnr", "val_ssim", "noisy_mse", "noisy_psnr", "psnr_gain")
 ENDED = {
@@ -26,7 +26,7 @@ def test_what_counts_as_progress() -> None:
     assert without_progress([20.0, 20.04, 20.08], step=0.05) == 0  # but twice as much are
 
 
-def end(opened: OpenStudy, claimed: Claimed | Nothing, mse: float) -> None:
+def end(opened: StudyHandle, claimed: Claimed | NoTrial, mse: float) -> None:
     assert isinstance(claimed, Claimed), claimed
     trial = trial_of(opened, claimed)
     for name, value in ENDED.items():
@@ -41,13 +41,13 @@ def test_a_study_ends_when_its_patience_does(create: Create) -> None:
     assert summary(opened)["state"] == "waiting"
     last, beside = claim(opened, "a"), claim(opened, "b")
     end(opened, last, 0.01)
-    assert claim(opened, "a") == Nothing("wait")  # what still runs may be better
+    assert claim(opened, "a") == NoTrial("wait")  # what still runs may be better
     assert has_work(opened)
     assert summary(opened)["state"] == "running"
     end(opened, beside, 0.02)
     nothing = claim(opened, "a")
-    assert nothing == Nothing("plateau")
-    assert isinstance(nothing, Nothing)
+    assert nothing == NoTrial("plateau")
+    assert isinstance(nothing, NoTrial)
     assert nothing.said == "the search makes no progress any more"
     assert not has_work(opened)
     assert summary(opened)["state"] == "plateau"
@@ -57,11 +57,11 @@ def test_resume_counts_anew(create: Create) -> None:
     opened = create(search={"trials": 20, "patience": 2})
     for mse in (0.01, 0.02, 0.02):
         end(opened, claim(opened, "a"), mse)
-    assert claim(opened, "a") == Nothing("plateau")
+    assert claim(opened, "a") == NoTrial("plateau")
     clear_halt(opened)
     for mse in (0.02, 0.02):
         end(opened, claim(opened, "a"), mse)
-    assert claim(opened, "a") == Nothing("plateau")
+    assert claim(opened, "a") == NoTrial("plateau")
 
 
 def test_a_study_without_patience_goes_on(create: Create) -> None:

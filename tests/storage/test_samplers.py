@@ -11,7 +11,7 @@ from support import Create, study_file, trial_of
 from autoencoder_hpo.space import fill
 from autoencoder_hpo.storage.leases import Claimed, claim
 from autoencoder_hpo.storage.samplers import build_pruner, value_at
-from autoencoder_hpo.storage.study import OpenStudy
+from autoencoder_hpo.storage.study import StudyHandle
 
 CONDITIONAL = {
     "trial": {
@@ -25,7 +25,7 @@ CONDITIONAL = {
 }
 
 
-def points(opened: OpenStudy, order: list[int]) -> dict[int, dict[str, object]]:
+def points(opened: StudyHandle, order: list[int]) -> dict[int, dict[str, object]]:
     """The parameters of each trial, asked for in this order, as several workers would."""
     claimed = [claim(opened, "a") for _ in order]
     found = {}

@@ -9,7 +9,7 @@ from autoencoder_hpo.config import Task, TrialConfig
 from autoencoder_hpo.data.splits import ImageSet
 from autoencoder_hpo.training.folds import FoldedTraining
 from autoencoder_hpo.training.loop import Training
-from autoencoder_hpo.training.prepared import Prepared, prepare
+from autoencoder_hpo.training.prepared import DeviceData, prepare
 
 MODELS = {
     "mlp": {"kind": "mlp", "depth": 1, "width": 32, "latent": 8},
@@ -39,7 +39,7 @@ def images(number: int, seed: int) -> torch.Tensor:
     return torch.exp(-squared / 6).unsqueeze(1)
 
 
-def prepared(task: Task = TASK) -> Prepared:
+def prepared(task: Task = TASK) -> DeviceData:
     train, validation = ImageSet(images(97, 1)), ImageSet(images(40, 2))
     return prepare(train, validation, task, torch.device("cpu"))
 

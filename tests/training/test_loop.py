@@ -64,7 +64,7 @@ def test_a_training_cancelled_anywhere_goes_on_to_the_identical_curve(stopped: i
     with pytest.raises(Cancelled):
         list(first)
     assert len(first.history) == stopped // 7
-    assert len(first.lane.losses) == stopped % 7
+    assert len(first.train_state.losses) == stopped % 7
     second = training()
     second.load_state_dict(stored(first.state_dict()))
     begun = list(second.history)
@@ -132,8 +132,8 @@ def test_every_epoch_has_an_order_noise_and_dropout_of_its_own() -> None:
         drive(run.epoch())
         dropout = next(layer for layer in run.model.modules() if isinstance(layer, Dropout))
         (draws,) = dropout.draws
-        assert draws.generator is run.lane.dropout
-        seen.append((order, run.lane.noise.initial_seed(), draws.generator.initial_seed()))
+        assert draws.generator is run.train_state.dropout
+        seen.append((order, run.train_state.noise.initial_seed(), draws.generator.initial_seed()))
     for first, second in zip(*seen, strict=True):
         assert first != second
 
@@ -177,9 +177,9 @@ def test_pairs_train_on_their_own_noise() -> None:
     assert torch.equal(data.val_noisy, noisy)
     run = Training(task, config(), data, seed=0)
     index = torch.tensor([3, 1])
-    given, wanted = run.lane.batch(index)
+    given, requests = run.train_state.batch(index)
     assert torch.equal(given, noisy[index])
-    assert torch.equal(wanted, clean[index])
+    assert torch.equal(requests, clean[index])
 
 
 def test_scores_are_those_of_the_best_epoch_and_match_skimage() -> None:

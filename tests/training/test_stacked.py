@@ -13,7 +13,7 @@ from autoencoder_hpo.training.folds import FoldedTraining, build_training
 from autoencoder_hpo.training.loop import EpochResult, Training
 from autoencoder_hpo.training.precision import Precision
 from autoencoder_hpo.training.stacked import StackedSteps
-from autoencoder_hpo.training.steps import Wanted, drive, together
+from autoencoder_hpo.training.steps import StepRequest, drive, together
 
 LONG = TASK.model_copy(update={"epochs": 11})
 BATCH = 20
@@ -70,7 +70,7 @@ class Counted(StackedSteps):
         super().__init__()
         self.widths: list[int] = []
 
-    def _take(self, group: list[Wanted]) -> list[Exception | None]:
+    def _take(self, group: list[StepRequest]) -> list[Exception | None]:
         self.widths.append(len(group))
         return super()._take(group)
 
@@ -182,17 +182,17 @@ def test_a_lane_that_diverges_leaves_the_others_as_they_are() -> None:
 
 def test_the_folds_of_a_cross_validation_are_a_stack() -> None:
     data = [prepared(), prepared(), prepared()]
-    apart, at_once = (
+    apart, n_fused = (
         build_training(TASK, config(), data, seed=3, best_by=Metric.VAL_PSNR) for _ in range(2)
     )
-    assert isinstance(at_once, FoldedTraining)
+    assert isinstance(n_fused, FoldedTraining)
     take = Counted()
     results = list(apart)
-    while drive(at_once.advance(), take):
+    while drive(n_fused.advance(), take):
         pass
     assert set(take.widths) == {3}
-    assert difference(at_once.history, results) < 1e-3
-    assert at_once.scores().val_psnr == pytest.approx(apart.scores().val_psnr, rel=1e-4)
+    assert difference(n_fused.history, results) < 1e-3
+    assert n_fused.scores().val_psnr == pytest.approx(apart.scores().val_psnr, rel=1e-4)
 
 
 def test_a_state_saved_in_a_stack_goes_on_alone_and_is_no_larger() -> None:

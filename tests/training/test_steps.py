@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from training.examples import OPTIMIZERS, config, prepared, training
 
-from autoencoder_hpo.training.steps import Lane, Wanted, drive, eager_step
+from autoencoder_hpo.training.steps import StepRequest, TrainState, drive, eager_step
 
 
 def linear() -> nn.Module:
@@ -18,7 +18,7 @@ def linear() -> nn.Module:
         return nn.Linear(3, 3)
 
 
-class Ones(Lane):
+class Ones(TrainState):
     """Four images of ones that should become zeros."""
 
     def batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
@@ -27,7 +27,7 @@ class Ones(Lane):
 
 def one_step(model: nn.Module, **changes: Any) -> Tensor:
     """The loss of one step, times the number of images."""
-    lane = Ones(
+    train_state = Ones(
         model=model,
         optimizer=torch.optim.SGD(model.parameters(), lr=99.0),
         config=config(**changes),
@@ -37,8 +37,8 @@ def one_step(model: nn.Module, **changes: Any) -> Tensor:
         noise=torch.Generator(),
         dropout=torch.Generator(),
     )
-    eager_step(Wanted(lane, torch.arange(4), lr=0.1))
-    (loss,) = lane.losses
+    eager_step(StepRequest(train_state, torch.arange(4), lr=0.1))
+    (loss,) = train_state.losses
     return loss
 
 

@@ -8,11 +8,11 @@ from support import Create, inputs_of
 from typer.testing import CliRunner
 
 from autoencoder_hpo.reproduce import reproduce
-from autoencoder_hpo.storage.leases import AT_ONCE, Claimed, claim
-from autoencoder_hpo.storage.study import OpenStudy
+from autoencoder_hpo.storage.leases import N_FUSED, Claimed, claim
+from autoencoder_hpo.storage.study import StudyHandle
 from autoencoder_hpo.worker import batching
-from autoencoder_hpo.worker.batching import Stacker, Stacking, best_size
-from autoencoder_hpo.worker.trial import Complete, HandedBack, Outcome, Place, Pruned
+from autoencoder_hpo.worker.batching import Batcher, NumberFused, best_size
+from autoencoder_hpo.worker.trial import Complete, HandedBack, Outcome, Pruned, WorkerContext
 
 WIDE = {
     "trial": {
@@ -35,13 +35,13 @@ def _from_the_first_trial(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(
-    opened: OpenStudy, place: Place, stacking: Stacking, fillings: int = 1
+    opened: StudyHandle, context: WorkerContext, stacking: NumberFused, fillings: int = 1
 ) -> list[tuple[Claimed, Outcome]]:
-    claimed = claim(opened, place.worker)
+    claimed = claim(opened, context.worker)
     assert isinstance(claimed, Claimed), claimed
-    data = inputs_of(opened.file, place.settings).prepared
-    stacker = Stacker(stacking, fillings=fillings)
-    return stacker.run(opened, claimed, data, place, cancelled=lambda: False)
+    data = inputs_of(opened.file, context.settings).prepared
+    batcher = Batcher(stacking, fillings=fillings)
+    return batcher.run(opened, claimed, data, context, cancelled=lambda: False)
 
 
 def shape(trial: FrozenTrial) -> tuple[object, ...]:
@@ -49,40 +49,44 @@ def shape(trial: FrozenTrial) -> tuple[object, ...]:
     return tuple(trial.params[name] for name in names)
 
 
-def test_trials_of_a_stack_share_their_shape_and_nothing_else(create: Create, place: Place) -> None:
+def test_trials_of_a_stack_share_their_shape_and_nothing_else(
+    create: Create, context: WorkerContext
+) -> None:
     opened = create(search={"trials": 5}, **WIDE)
-    assert len(run(opened, place, 3)) == 3
-    assert len(run(opened, place, 3)) == 2  # the budget is used up
+    assert len(run(opened, context, 3)) == 3
+    assert len(run(opened, context, 3)) == 2  # the budget is used up
     trials = opened.trials()
     assert [trial.state for trial in trials] == [TrialState.COMPLETE] * 5
     for stack in (trials[:3], trials[3:]):
         assert len({shape(trial) for trial in stack}) == 1
         for name in ("optimizer.adam.learning_rate", "model.mlp.dropout"):
             assert len({trial.params[name] for trial in stack}) == len(stack)
-        assert {trial.user_attrs[AT_ONCE] for trial in stack} == {len(stack)}
+        assert {trial.user_attrs[N_FUSED] for trial in stack} == {len(stack)}
         assert all(len(trial.user_attrs["history"]) == 3 for trial in stack)
     assert shape(trials[0]) != shape(trials[3])
 
 
-def test_a_trial_of_a_stack_is_what_it_would_be_alone(create: Create, place: Place) -> None:
+def test_a_trial_of_a_stack_is_what_it_would_be_alone(
+    create: Create, context: WorkerContext
+) -> None:
     opened = create(search={"trials": 3}, **WIDE)
-    run(opened, place, 3)
-    inputs = inputs_of(opened.file, place.settings)
+    run(opened, context, 3)
+    inputs = inputs_of(opened.file, context.settings)
     for trial in opened.trials():
-        again = reproduce(opened, trial, inputs, place.device, epoch_done=lambda _: None)
+        again = reproduce(opened, trial, inputs, context.device, epoch_done=lambda _: None)
         assert "trained with 2 others at once, now alone" in again.differences
         assert again.reproduced
 
 
 def test_a_pruned_trial_leaves_the_stack(
-    create: Create, place: Place, monkeypatch: pytest.MonkeyPatch
+    create: Create, context: WorkerContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened = create(search={"trials": 3, "pruner": {"kind": "median"}}, **WIDE)
     monkeypatch.setattr(
-        "autoencoder_hpo.storage.samplers.Judge.falls_behind",
+        "autoencoder_hpo.storage.samplers.PruningCheck.falls_behind",
         lambda self, values, complete: self._number == 1,
     )
-    outcomes = [outcome for _, outcome in run(opened, place, 3)]
+    outcomes = [outcome for _, outcome in run(opened, context, 3)]
     assert isinstance(outcomes[1], Pruned)
     states = [trial.state for trial in opened.trials()]
     assert states == [TrialState.COMPLETE, TrialState.PRUNED, TrialState.COMPLETE]
@@ -94,25 +98,25 @@ def test_others_take_the_places_of_those_that_ended(
     budget: int,
     trained: list[int],
     create: Create,
-    place: Place,
+    context: WorkerContext,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     opened = create(search={"trials": budget, "pruner": {"kind": "median"}}, **WIDE)
     monkeypatch.setattr(
-        "autoencoder_hpo.storage.samplers.Judge.falls_behind",
+        "autoencoder_hpo.storage.samplers.PruningCheck.falls_behind",
         lambda self, values, complete: self._number == 1,
     )
-    run(opened, place, 3, fillings=2)
+    run(opened, context, 3, fillings=2)
     trials = opened.trials()
     assert [len(trial.user_attrs["history"]) for trial in trials] == trained
     assert len({shape(trial) for trial in trials}) == 1
     if budget > len(trained):
-        run(opened, place, 3, fillings=2)
+        run(opened, context, 3, fillings=2)
         assert len({shape(trial) for trial in opened.trials()}) == 2  # a free trial chose it
 
 
 def test_those_that_train_do_not_wait_for_a_database_that_is_away(
-    create: Create, place: Place, monkeypatch: pytest.MonkeyPatch
+    create: Create, context: WorkerContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened = create(search={"trials": 3}, **WIDE)
     away = sqlalchemy.exc.OperationalError("", {}, Exception("Connection refused"))
@@ -121,38 +125,38 @@ def test_those_that_train_do_not_wait_for_a_database_that_is_away(
         raise away
 
     monkeypatch.setattr(batching, "claim", claim_nothing)
-    ((_, outcome),) = run(opened, place, 3)
+    ((_, outcome),) = run(opened, context, 3)
     assert isinstance(outcome, Complete)
 
 
-def test_a_stop_hands_all_of_them_back(create: Create, place: Place) -> None:
+def test_a_stop_hands_all_of_them_back(create: Create, context: WorkerContext) -> None:
     opened = create(search={"trials": 3}, **WIDE)
     asked = iter([False] * 40)
-    claimed = claim(opened, place.worker)
+    claimed = claim(opened, context.worker)
     assert isinstance(claimed, Claimed)
-    data = inputs_of(opened.file, place.settings).prepared
-    outcomes = Stacker(3).run(opened, claimed, data, place, cancelled=lambda: next(asked, True))
+    data = inputs_of(opened.file, context.settings).prepared
+    outcomes = Batcher(3).run(opened, claimed, data, context, cancelled=lambda: next(asked, True))
     assert [type(outcome) for _, outcome in outcomes] == [HandedBack] * 3
     assert [trial.state for trial in opened.trials()] == [TrialState.WAITING] * 3
 
 
 def test_the_first_trials_choose_their_shapes_freely(
-    create: Create, place: Place, monkeypatch: pytest.MonkeyPatch
+    create: Create, context: WorkerContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(batching, "ALONE", 2)
     opened = create(search={"trials": 5}, **WIDE)
-    assert [len(run(opened, place, 3)) for _ in range(3)] == [1, 1, 3]
+    assert [len(run(opened, context, 3)) for _ in range(3)] == [1, 1, 3]
 
 
 def test_a_part_of_the_budget_goes_alone(
-    create: Create, place: Place, monkeypatch: pytest.MonkeyPatch
+    create: Create, context: WorkerContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(batching, "ALONE_SHARE", 1 / 3)
     opened = create(search={"trials": 9}, **WIDE)
-    assert [len(run(opened, place, 3)) for _ in range(5)] == [1, 1, 1, 3, 3]
+    assert [len(run(opened, context, 3)) for _ in range(5)] == [1, 1, 1, 3, 3]
 
 
-def test_cells_of_a_grid_stay_as_they_are(create: Create, place: Place) -> None:
+def test_cells_of_a_grid_stay_as_they_are(create: Create, context: WorkerContext) -> None:
     grid = {
         "search": {"sampler": {"kind": "grid"}, "trials": None},
         "trial": {
@@ -162,13 +166,13 @@ def test_cells_of_a_grid_stay_as_they_are(create: Create, place: Place) -> None:
         },
     }
     opened = create(**grid)
-    assert len(run(opened, place, 4)) == 1
+    assert len(run(opened, context, 4)) == 1
 
 
-def test_on_a_cpu_auto_trains_one(create: Create, place: Place) -> None:
+def test_on_a_cpu_auto_trains_one(create: Create, context: WorkerContext) -> None:
     opened = create(search={"trials": 3}, **WIDE)
-    assert len(run(opened, place, "auto")) == 1
-    assert opened.trials()[0].user_attrs[AT_ONCE] == 1
+    assert len(run(opened, context, "auto")) == 1
+    assert opened.trials()[0].user_attrs[N_FUSED] == 1
 
 
 @pytest.mark.parametrize(
@@ -182,17 +186,17 @@ def test_on_a_cpu_auto_trains_one(create: Create, place: Place) -> None:
 def test_as_many_as_pay(
     seconds: dict[int, float | None], best: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batching, "_seconds_of_step", lambda task, lane, size: seconds[size])
+    monkeypatch.setattr(batching, "_seconds_of_step", lambda task, train_state, size: seconds[size])
     assert best_size(None, None) == best  # type: ignore[arg-type]
 
 
-def test_the_measurement_measures(create: Create, place: Place) -> None:
+def test_the_measurement_measures(create: Create, context: WorkerContext) -> None:
     from training.examples import TASK, training
 
-    lane = training().lane
-    before = {name: tensor.clone() for name, tensor in lane.model.state_dict().items()}
-    assert best_size(TASK, lane, most=4) in (1, 2, 4)
-    for name, tensor in lane.model.state_dict().items():
+    train_state = training().train_state
+    before = {name: tensor.clone() for name, tensor in train_state.model.state_dict().items()}
+    assert best_size(TASK, train_state, most=4) in (1, 2, 4)
+    for name, tensor in train_state.model.state_dict().items():
         assert torch.equal(tensor, before[name])
 
 

@@ -10,20 +10,20 @@ import torch
 from optuna.trial import FrozenTrial, TrialState
 from support import Create, after, inputs_of
 
-from autoencoder_hpo.storage.leases import Claimed, claim, hand_back
-from autoencoder_hpo.storage.study import OpenStudy
+from autoencoder_hpo.storage.leases import Claimed, claim, release
+from autoencoder_hpo.storage.study import StudyHandle
 from autoencoder_hpo.training.loop import EpochResult, Training
 from autoencoder_hpo.training.steps import Steps
 from autoencoder_hpo.worker import trial
-from autoencoder_hpo.worker.pruning import Verdicts
+from autoencoder_hpo.worker.pruning import AsyncPruner
 from autoencoder_hpo.worker.trial import (
     Abandoned,
     Complete,
     Failed,
     HandedBack,
     Outcome,
-    Place,
     Pruned,
+    WorkerContext,
     run_trial,
 )
 
@@ -38,15 +38,15 @@ DROPPY = {
 
 
 def run_one(
-    opened: OpenStudy, place: Place, cancelled: Callable[[], bool] = lambda: False
+    opened: StudyHandle, context: WorkerContext, cancelled: Callable[[], bool] = lambda: False
 ) -> Outcome:
-    claimed = claim(opened, place.worker)
+    claimed = claim(opened, context.worker)
     assert isinstance(claimed, Claimed), claimed
-    data = inputs_of(opened.file, place.settings).prepared
-    return run_trial(opened, claimed, data, place, cancelled=cancelled)
+    data = inputs_of(opened.file, context.settings).prepared
+    return run_trial(opened, claimed, data, context, cancelled=cancelled)
 
 
-def only(opened: OpenStudy) -> FrozenTrial:
+def only(opened: StudyHandle) -> FrozenTrial:
     (trial,) = opened.trials()
     return trial
 
@@ -56,10 +56,10 @@ def curve(trial: FrozenTrial) -> list[float]:
 
 
 def test_a_complete_trial_stores_all_that_it_takes_to_repeat_it(
-    create: Create, place: Place
+    create: Create, context: WorkerContext
 ) -> None:
     opened = create()
-    outcome = run_one(opened, place)
+    outcome = run_one(opened, context)
     trial = only(opened)
     attrs = trial.user_attrs
     assert outcome == Complete(trial.value)
@@ -84,63 +84,63 @@ def test_a_complete_trial_stores_all_that_it_takes_to_repeat_it(
     assert set(opened.data["affine"]["groups"]) == set("0123456789")
     assert sum(opened.data["groups"].values()) == opened.data["counts"]["validation"]
     assert attrs["parameters"] > 0
-    assert attrs["worker"] == place.worker
+    assert attrs["worker"] == context.worker
     assert Path(attrs["picture"]).read_bytes()[:4] == b"\x89PNG"
-    assert not list(place.settings.trials.rglob("checkpoint.*"))
+    assert not list(context.settings.trials.rglob("checkpoint.*"))
 
 
-def test_the_value_is_the_objective(create: Create, place: Place) -> None:
+def test_the_value_is_the_objective(create: Create, context: WorkerContext) -> None:
     opened = create(search={"objective": "val_psnr"})
-    run_one(opened, place)
+    run_one(opened, context)
     assert only(opened).value == only(opened).user_attrs["scores"]["val_psnr"]
 
 
-def test_without_corruption_there_is_no_gain(create: Create, place: Place) -> None:
+def test_without_corruption_there_is_no_gain(create: Create, context: WorkerContext) -> None:
     opened = create(task={"corruption": {"kind": "none"}})
-    run_one(opened, place)
+    run_one(opened, context)
     scores = only(opened).user_attrs["scores"]
     assert (scores["noisy_psnr"], scores["psnr_gain"]) == (None, None)
     assert scores["val_psnr"] > 5
 
 
-def test_folds_report_their_mean(create: Create, place: Place) -> None:
+def test_folds_report_their_mean(create: Create, context: WorkerContext) -> None:
     opened = create(task={"folds": 3, "epochs": 2})
-    run_one(opened, place)
+    run_one(opened, context)
     assert len(curve(only(opened))) == 2
     assert only(opened).value == pytest.approx(min(curve(only(opened))))
 
 
 @pytest.mark.parametrize("stopped_after", [1, 5, 9])
 def test_a_trial_stopped_anywhere_goes_on_to_the_identical_curve(
-    create: Create, place: Place, stopped_after: int
+    create: Create, context: WorkerContext, stopped_after: int
 ) -> None:
     """R10: 4 steps and one validation an epoch, so that this stops in epochs 1, 2 and 3."""
     whole = create(name="whole", search={"trials": 1}, trial={"model": DROPPY})
-    run_one(whole, place)
+    run_one(whole, context)
     opened = create(name="parts", search={"trials": 1}, trial={"model": DROPPY})
-    assert run_one(opened, place, after(stopped_after)) == HandedBack()
+    assert run_one(opened, context, after(stopped_after)) == HandedBack()
     assert only(opened).state is TrialState.WAITING
-    run_one(opened, place)
+    run_one(opened, context)
     assert curve(only(opened)) == curve(only(whole))
     assert only(opened).intermediate_values == only(whole).intermediate_values
     assert only(opened).number == 0
 
 
 def test_a_trial_goes_on_elsewhere_from_its_first_epoch_to_the_same_curve(
-    create: Create, place: Place
+    create: Create, context: WorkerContext
 ) -> None:
     whole = create(name="whole", search={"trials": 1})
-    run_one(whole, place)
+    run_one(whole, context)
     opened = create(name="parts", search={"trials": 1})
-    run_one(opened, place, after(9))
-    for checkpoint in place.settings.trials.rglob("checkpoint.pt"):
+    run_one(opened, context, after(9))
+    for checkpoint in context.settings.trials.rglob("checkpoint.pt"):
         checkpoint.unlink()  # as on another machine
-    run_one(opened, place)
+    run_one(opened, context)
     assert curve(only(opened)) == curve(only(whole))
 
 
 def test_of_short_epochs_the_first_and_the_last_are_saved(
-    create: Create, place: Place, monkeypatch: pytest.MonkeyPatch
+    create: Create, context: WorkerContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     saved = []
     save = trial.save_checkpoint
@@ -152,39 +152,39 @@ def test_of_short_epochs_the_first_and_the_last_are_saved(
     monkeypatch.setattr(trial, "save_checkpoint", note)
     monkeypatch.setattr(trial, "SAVE_S", 3600.0)
     opened = create(search={"trials": 1})
-    run_one(opened, place)
+    run_one(opened, context)
     assert saved == [1, len(only(opened).user_attrs["history"])]
 
 
 def test_a_polite_stop_costs_no_epoch_however_short(
-    create: Create, place: Place, monkeypatch: pytest.MonkeyPatch
+    create: Create, context: WorkerContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Epochs since the last save are in the checkpoint, and what was trained of the next one."""
     monkeypatch.setattr(trial, "SAVE_S", 3600.0)
     opened = create(search={"trials": 1}, task={"epochs": 6})
-    assert run_one(opened, place, after(18)) == HandedBack()
-    (path,) = place.settings.trials.rglob("checkpoint.pt")
+    assert run_one(opened, context, after(18)) == HandedBack()
+    (path,) = context.settings.trials.rglob("checkpoint.pt")
     state = torch.load(path, weights_only=True)["state"]
     assert len(state["history"]) >= 3
     assert len(state["midway"]["losses"]) > 0
 
 
 def test_a_damaged_checkpoint_is_said_and_not_used(
-    create: Create, place: Place, caplog: pytest.LogCaptureFixture
+    create: Create, context: WorkerContext, caplog: pytest.LogCaptureFixture
 ) -> None:
     opened = create(search={"trials": 1})
-    run_one(opened, place, after(9))
-    (checkpoint,) = place.settings.trials.rglob("checkpoint.pt")
+    run_one(opened, context, after(9))
+    (checkpoint,) = context.settings.trials.rglob("checkpoint.pt")
     checkpoint.write_bytes(checkpoint.read_bytes()[:100])
-    assert isinstance(run_one(opened, place), Complete)
+    assert isinstance(run_one(opened, context), Complete)
     assert "the checkpoint is damaged; the trial starts from its first epoch" in caplog.text
 
 
-def test_a_continued_trial_keeps_its_thread_count(create: Create, place: Place) -> None:
+def test_a_continued_trial_keeps_its_thread_count(create: Create, context: WorkerContext) -> None:
     opened = create(search={"trials": 1})
-    run_one(opened, place, after(5))
+    run_one(opened, context, after(5))
     torch.set_num_threads(2)
-    two = Place(place.worker, place.device, 2, place.settings)
+    two = WorkerContext(context.worker, context.device, 2, context.settings)
     run_one(opened, two)
     assert only(opened).user_attrs["run"]["threads"] == 1
     assert torch.get_num_threads() == 1
@@ -202,10 +202,12 @@ EXPLODES = {
 }  # fmt: skip
 
 
-def test_a_loss_that_is_not_finite_prunes_with_its_reason(create: Create, place: Place) -> None:
+def test_a_loss_that_is_not_finite_prunes_with_its_reason(
+    create: Create, context: WorkerContext
+) -> None:
     """R21: the constraint is what TPE learns from."""
     opened = create(**EXPLODES)
-    outcome = run_one(opened, place)
+    outcome = run_one(opened, context)
     assert isinstance(outcome, Pruned)
     assert outcome.infeasible
     trial = only(opened)
@@ -215,7 +217,7 @@ def test_a_loss_that_is_not_finite_prunes_with_its_reason(create: Create, place:
 
 
 def test_a_verdict_that_could_not_be_told_is_told_by_the_next_worker(
-    create: Create, place: Place, monkeypatch: pytest.MonkeyPatch
+    create: Create, context: WorkerContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """R7: the checkpoint is the spool; nothing is trained again."""
 
@@ -226,11 +228,11 @@ def test_a_verdict_that_could_not_be_told_is_told_by_the_next_worker(
     with monkeypatch.context() as patch:
         patch.setattr(trial, "settle", killed)
         with pytest.raises(KeyboardInterrupt):
-            run_one(opened, place)
+            run_one(opened, context)
     assert only(opened).state is TrialState.RUNNING
-    hand_back(opened, only(opened)._trial_id, place.worker)
+    release(opened, only(opened)._trial_id, context.worker)
     monkeypatch.setattr(Training, "epoch", killed)
-    outcome = run_one(opened, place)
+    outcome = run_one(opened, context)
     assert isinstance(outcome, Pruned)
     assert "the loss was not finite in epoch" in only(opened).user_attrs["reason"]
     assert only(opened).state is TrialState.PRUNED
@@ -252,22 +254,22 @@ def break_training(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     ],
 )
 def test_out_of_memory_prunes_with_its_reason(
-    create: Create, place: Place, monkeypatch: pytest.MonkeyPatch, error: Exception
+    create: Create, context: WorkerContext, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     """R8."""
     opened = create()
     break_training(monkeypatch, error)
-    assert isinstance(run_one(opened, place), Pruned)
+    assert isinstance(run_one(opened, context), Pruned)
     assert only(opened).user_attrs["reason"].startswith("out of memory")
     assert only(opened).constraints == {"trainable": 1.0}
 
 
 def test_any_other_error_fails_with_reason_and_traceback(
-    create: Create, place: Place, monkeypatch: pytest.MonkeyPatch
+    create: Create, context: WorkerContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened = create()
     break_training(monkeypatch, ZeroDivisionError("division by zero\nand more"))
-    assert isinstance(run_one(opened, place), Failed)
+    assert isinstance(run_one(opened, context), Failed)
     trial = only(opened)
     assert trial.state is TrialState.FAIL
     assert trial.user_attrs["reason"] == "ZeroDivisionError: division by zero"
@@ -275,27 +277,27 @@ def test_any_other_error_fails_with_reason_and_traceback(
 
 
 def test_a_trial_taken_by_another_worker_is_left_to_it(
-    create: Create, place: Place, caplog: pytest.LogCaptureFixture
+    create: Create, context: WorkerContext, caplog: pytest.LogCaptureFixture
 ) -> None:
     """R5: one result, never two."""
     opened = create(search={"trials": 1})
-    claimed = claim(opened, place.worker)
+    claimed = claim(opened, context.worker)
     assert isinstance(claimed, Claimed)
-    hand_back(opened, claimed.trial_id, place.worker)
+    release(opened, claimed.trial_id, context.worker)
     assert isinstance(claim(opened, "other"), Claimed)
-    data = inputs_of(opened.file, place.settings).prepared
-    outcome = run_trial(opened, claimed, data, place, cancelled=lambda: False)
+    data = inputs_of(opened.file, context.settings).prepared
+    outcome = run_trial(opened, claimed, data, context, cancelled=lambda: False)
     assert outcome == Abandoned()
     assert "taken over by another worker" in caplog.text
     assert only(opened).state is TrialState.RUNNING
 
 
-def test_the_pruner_ends_a_trial_that_falls_behind(create: Create, place: Place) -> None:
+def test_the_pruner_ends_a_trial_that_falls_behind(create: Create, context: WorkerContext) -> None:
     opened = create(
         search={"pruner": {"kind": "median", "startup_trials": 1, "warmup_epochs": 1}, "trials": 3},
         trial={"optimizer": {"kind": "adam", "learning_rate": [1e-2, 1e-7]}},
     )
-    outcomes = [run_one(opened, place) for _ in range(3)]
+    outcomes = [run_one(opened, context) for _ in range(3)]
     pruned = [outcome for outcome in outcomes if isinstance(outcome, Pruned)]
     states = [(t.params["optimizer.adam.learning_rate"], t.state.name) for t in opened.trials()]
     assert pruned, states
@@ -303,7 +305,7 @@ def test_the_pruner_ends_a_trial_that_falls_behind(create: Create, place: Place)
     assert "(median pruner)" in pruned[0].reason
 
 
-def last_one_pruned(create: Create, place: Place, name: str) -> FrozenTrial:
+def last_one_pruned(create: Create, context: WorkerContext, name: str) -> FrozenTrial:
     """Of two trials of which the sampler makes the second one worse."""
     opened = create(
         name=name,
@@ -317,18 +319,18 @@ def last_one_pruned(create: Create, place: Place, name: str) -> FrozenTrial:
             "model": {"kind": "mlp", "depth": 1, "width": 16, "latent": 8},
         },
     )
-    run_one(opened, place)
-    assert isinstance(run_one(opened, place), Pruned)
+    run_one(opened, context)
+    assert isinstance(run_one(opened, context), Pruned)
     return opened.trials()[-1]
 
 
 def test_an_epoch_trained_before_a_late_verdict_is_dropped(
-    create: Create, place: Place, monkeypatch: pytest.MonkeyPatch
+    create: Create, context: WorkerContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A trial ends at the same epoch however slow the database is."""
-    at_once = last_one_pruned(create, place, "at-once")
+    n_fused = last_one_pruned(create, context, "at-once")
     trained = threading.Event()
-    validate, falls_behind = Training._validate, Verdicts._falls_behind
+    validate, falls_behind = Training._validate, AsyncPruner._falls_behind
 
     def validated(training: Training) -> tuple[float, float]:
         scores = validate(training)
@@ -336,19 +338,19 @@ def test_an_epoch_trained_before_a_late_verdict_is_dropped(
             trained.set()
         return scores
 
-    def late(verdicts: Verdicts, values: dict[int, float]) -> bool:
+    def late(pruner: AsyncPruner, values: dict[int, float]) -> bool:
         assert trained.wait(30)
-        return falls_behind(verdicts, values)
+        return falls_behind(pruner, values)
 
     monkeypatch.setattr(Training, "_validate", validated)
-    monkeypatch.setattr(Verdicts, "_falls_behind", late)
-    too_late = last_one_pruned(create, place, "late")
-    assert curve(too_late) == curve(at_once) == list(too_late.intermediate_values.values())
-    reasons = {trial.user_attrs["reason"] for trial in (at_once, too_late)}
+    monkeypatch.setattr(AsyncPruner, "_falls_behind", late)
+    too_late = last_one_pruned(create, context, "late")
+    assert curve(too_late) == curve(n_fused) == list(too_late.intermediate_values.values())
+    reasons = {trial.user_attrs["reason"] for trial in (n_fused, too_late)}
     assert reasons == {"unpromising after epoch 1 (median pruner)"}
 
 
-def test_early_stopping_ends_a_complete_trial(create: Create, place: Place) -> None:
+def test_early_stopping_ends_a_complete_trial(create: Create, context: WorkerContext) -> None:
     opened = create(
         task={"epochs": 50},
         trial={
@@ -357,21 +359,21 @@ def test_early_stopping_ends_a_complete_trial(create: Create, place: Place) -> N
             "schedule": {"kind": "constant"},
         },
     )
-    assert isinstance(run_one(opened, place), Complete)
+    assert isinstance(run_one(opened, context), Complete)
     assert len(curve(only(opened))) < 50
 
 
 def test_a_disk_that_cannot_be_written_costs_no_result(
-    create: Create, place: Place, caplog: pytest.LogCaptureFixture
+    create: Create, context: WorkerContext, caplog: pytest.LogCaptureFixture
 ) -> None:
     opened = create()
-    place.settings.trials.write_text("in the way")
-    assert isinstance(run_one(opened, place), Complete)
+    context.settings.trials.write_text("in the way")
+    assert isinstance(run_one(opened, context), Complete)
     assert "no checkpoint for trial 0" in caplog.text
     assert "no picture for trial 0" in caplog.text
 
 
-def test_the_trial_is_handed_back_at_the_deadline(create: Create, place: Place) -> None:
+def test_the_trial_is_handed_back_at_the_deadline(create: Create, context: WorkerContext) -> None:
     opened = create(search={"trials": None, "timeout": 3}, task={"epochs": 100_000})
-    assert run_one(opened, place) == HandedBack()
+    assert run_one(opened, context) == HandedBack()
     assert only(opened).state is TrialState.WAITING
