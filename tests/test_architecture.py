@@ -92,13 +92,13 @@ def test_the_check_can_fail(tmp_path: Path) -> None:
     (package / "training" / "loop.py").write_text(
         "import optuna\n"
         "from autoencoder_hpo import config, worker\n"
-        "from autoencoder_hpo.storage.study import OpenStudy\n"
+        "from autoencoder_hpo.storage.study import StudyHandle\n"
         "from autoencoder_hpo.training.steps import EagerStep\n"
     )
     assert violations(package) == [
         "training/loop.py imports optuna",
         "training/loop.py imports autoencoder_hpo.worker",
-        "training/loop.py imports autoencoder_hpo.storage.study.OpenStudy",
+        "training/loop.py imports autoencoder_hpo.storage.study.StudyHandle",
     ]
 
 

@@ -2,7 +2,7 @@
 
 All of it happens in transactions that hold the study's lock (a beat holds its trial's row), so
 that two workers never take the last place in the budget together (R2), a grid cell twice (R11),
-or settle the same trial (R5); a worker that is killed in the middle has done nothing. A claimed
+or finish the same trial (R5); a worker that is killed in the middle has done nothing. A claimed
 trial is kept alive by beats on the database's clock; one whose worker fell silent is handed to
 the next worker that asks.
 """

@@ -135,7 +135,7 @@ def _on_the_side(run: Run, device: torch.device) -> None:
 
 
 class _Before:
-    """What a lane was, to be put back in place: a graph keeps the addresses of its tensors."""
+    """What a state was, to be put back in place: a graph keeps the addresses of its tensors."""
 
     def __init__(self, train_state: TrainState) -> None:
         self.train_state = train_state

@@ -23,15 +23,15 @@ from autoencoder_hpo.training.steps import StepRequest, TrainState, one_by_one
 
 log = logging.getLogger(__name__)
 PER_MODEL = {
-    "model.dropout": "each draws masks of its own: Lane.draws",
-    "optimizer": "each has its own: Lane.optimizer",
+    "model.dropout": "each draws masks of its own: TrainState.draws",
+    "optimizer": "each has its own: TrainState.optimizer",
     "schedule": "each step comes with its learning rate: Wanted.lr",
     "epochs": "a training that is over leaves the stack",
     **dict.fromkeys(COEFFICIENTS, "a tensor with a number for each: StackedStep"),
-    "gradient_clip": "each gradient is clipped by itself: Lane.update",
+    "gradient_clip": "each gradient is clipped by itself: TrainState.update",
     "early_stopping": "a training that is over leaves the stack",
     "standardize": "mean and deviation are buffers of the model",
-    "corruption": "each batch has noise of its own: Lane.batch",
+    "corruption": "each batch has noise of its own: TrainState.batch",
 }
 """Fields in which the models of one stack may differ, each with the place that makes it so.
 
@@ -48,7 +48,7 @@ class StackedSteps:
     """
 
     def __init__(self) -> None:
-        self._stacks: dict[int, StackedStep] = {}  # by the lane's identity
+        self._stacks: dict[int, StackedStep] = {}  # by the state's identity
         self._too_large = False
 
     def __call__(self, requests: list[StepRequest]) -> list[Exception | None]:
@@ -78,7 +78,7 @@ class StackedSteps:
         if stack is None or moved or stack.train_states != train_states:
             stack = StackedStep(
                 train_states
-            )  # holds the lanes, so that their identities stay theirs
+            )  # holds the states, so that their identities stay theirs
             self._stacks |= dict.fromkeys(map(id, train_states), stack)
         return stack
 

@@ -247,7 +247,7 @@ def test_a_slow_database_rests_between_two_beats(
         answered.append(time.monotonic())
         return Ownership("mine", "RUNNING")
 
-    monkeypatch.setattr(heartbeat, "keep", slowly)
+    monkeypatch.setattr(heartbeat, "beat", slowly)
     opened = create(search={"trials": 1})
     beating = Heartbeat(opened, take(opened).trial_id, "a")
     beating.beat_s = beat_s

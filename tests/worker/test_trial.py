@@ -226,7 +226,7 @@ def test_a_verdict_that_could_not_be_told_is_told_by_the_next_worker(
 
     opened = create(**EXPLODES)
     with monkeypatch.context() as patch:
-        patch.setattr(trial, "settle", killed)
+        patch.setattr(trial, "finish", killed)
         with pytest.raises(KeyboardInterrupt):
             run_one(opened, context)
     assert only(opened).state is TrialState.RUNNING
