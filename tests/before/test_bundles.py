@@ -1,4 +1,4 @@
-"""Denoisers of before restore what they restored."""
+"""Denoisers of before restore what they restored, and what their graphs restore."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -30,11 +30,7 @@ def test_a_bundle_of_before_restores_what_it_restored(
         np.testing.assert_array_equal(now, then)
     last = 1 if images == "large" else 16 * 1e-5  # of bytes, and of values from 0 to 16
     assert np.abs(now.astype(float) - then).max() <= last
-
-
-@pytest.mark.parametrize("kind", BUNDLES)
-def test_its_graph_restores_the_same(kind: str) -> None:
-    noisy, then = (np.load(FILES / f"{kind}-small{end}.npy") for end in ("", ".restored"))
-    session = onnxruntime.InferenceSession(str(Path(bundle(kind), "model.onnx")))
-    (now,) = session.run(None, {"noisy": noisy[:, None] / 16})
-    np.testing.assert_allclose(16 * now[:, 0], then, atol=16e-4, rtol=0)
+    if images == "small":
+        graph = onnxruntime.InferenceSession(str(Path(bundle(kind), "model.onnx")))
+        (by_graph,) = graph.run(None, {"noisy": np.load(noisy)[:, None] / 16})
+        np.testing.assert_allclose(16 * by_graph[:, 0], now, atol=16 * 1e-4, rtol=0)

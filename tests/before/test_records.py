@@ -161,6 +161,7 @@ def test_an_export_of_before_is_a_study_again(hpo: Hpo, empty: str) -> None:
     assert "imported searched with 7 trials" in hpo("import", str(EXPORT), *where)
     assert printed(hpo, "searched", *where) == before("searched")
     now = end_of(hpo, "searched", *where)
+    assert json.loads(hpo("show", "searched", "6", "--json", *where))["seconds"] > SECONDS_BEFORE
     if SAME:
         assert now == before("searched", BEFORE["resumed"])
 
