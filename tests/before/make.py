@@ -35,23 +35,23 @@ from before.machine import machine
 from before.studies import BUNDLES, STUDIES
 from support import after, inputs_of, study_text
 
+from autoencoder_hpo import objective
+from autoencoder_hpo.artifacts import open_store
+from autoencoder_hpo.claims import Claimed, claim
 from autoencoder_hpo.cli import main
 from autoencoder_hpo.inputs import describe
+from autoencoder_hpo.ledger import Halt, OpenStudy, create_study, halt_study
+from autoencoder_hpo.objective import Place, run_trial
+from autoencoder_hpo.postgres import start_embedded
+from autoencoder_hpo.probes import choose_probes
 from autoencoder_hpo.provenance import git_state
+from autoencoder_hpo.search import with_search
 from autoencoder_hpo.settings import Settings
-from autoencoder_hpo.showcase.preview_images import choose_probes
-from autoencoder_hpo.showcase.publish import refresh
-from autoencoder_hpo.showcase.store import open_store
-from autoencoder_hpo.storage.database import open_storage
-from autoencoder_hpo.storage.embedded import start_embedded
-from autoencoder_hpo.storage.leases import Claimed, claim
-from autoencoder_hpo.storage.samplers import with_search
-from autoencoder_hpo.storage.study import Halt, StudyHandle, create_study, halt_study
+from autoencoder_hpo.showcase import refresh
+from autoencoder_hpo.storage import open_storage
 from autoencoder_hpo.study import parse_study
 from autoencoder_hpo.training.checkpoint import load_checkpoint, save_checkpoint
 from autoencoder_hpo.training.loop import Training
-from autoencoder_hpo.worker import trial
-from autoencoder_hpo.worker.trial import WorkerContext, run_trial
 
 ADA = "/home/ada"
 """Whose home the stored paths are in."""
@@ -76,7 +76,7 @@ def records() -> None:
     folder = Path(tempfile.mkdtemp(prefix="before-"))
     os.environ.update(LOGNAME="ada", COLUMNS="120", TZ="UTC")
     socket.gethostname = lambda: "here"
-    trial.SAVE_S = 0.0
+    objective.SAVE_S = 0.0
     server = start_embedded(folder / "postgres" / "data")
     made, again = Made(folder, _database(server, "made")), _database(server, "again")
     os.chdir(folder)
@@ -100,7 +100,7 @@ class Made:
         self.folder, self.url, self.home = folder, url, folder / "home"
         self.settings = Settings(home=self.home, storage=url)
         self.storage = open_storage(url, self.settings)
-        self.context = WorkerContext("here:1", torch.device("cpu"), 1, self.settings)
+        self.place = Place("here:1", torch.device("cpu"), 1, self.settings)
 
     def study(self, name: str) -> None:
         recipe = STUDIES[name]
@@ -114,23 +114,23 @@ class Made:
         if recipe.paused:
             halt_study(opened, Halt("paused", recipe.paused))
 
-    def trial(self, opened: StudyHandle, ending: str) -> None:
+    def trial(self, opened: OpenStudy, ending: str) -> None:
         """Train one more until it ends so."""
         data = inputs_of(opened.file, self.settings).prepared
-        claimed = claim(opened, self.context.worker)
+        claimed = claim(opened, self.place.worker)
         assert isinstance(claimed, Claimed), claimed
         steps = after(opened.study.task.folds * HALF_WAY) if ending == "half-way" else lambda: False
         with _planted() if ending == "Failed" else contextlib.nullcontext():
-            outcome = run_trial(opened, claimed, data, self.context, cancelled=steps)
+            outcome = run_trial(opened, claimed, data, self.place, cancelled=steps)
         print(opened.name, claimed.number, outcome if ending != "Failed" else "failed")
-        requests = "HandedBack" if ending == "half-way" else ending
-        assert type(outcome).__name__ == requests, (ending, outcome)
+        wanted = "HandedBack" if ending == "half-way" else ending
+        assert type(outcome).__name__ == wanted, (ending, outcome)
         if ending == "half-way":
             self._mark(opened, claimed.number)
         probes = choose_probes(data[0])
         refresh(opened, store=open_store(self.settings), probes=probes, last=True)
 
-    def _mark(self, opened: StudyHandle, number: int) -> None:
+    def _mark(self, opened: OpenStudy, number: int) -> None:
         """As if it had been trained for a long time: so it is seen that a trial goes on from it."""
         (path,) = self.home.glob(f"trials/{opened.name}-*/{number:05d}/checkpoint.pt")
         whole = torch.load(path, weights_only=True)
