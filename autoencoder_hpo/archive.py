@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from autoencoder_hpo.errors import DiskError, StudyError
 from autoencoder_hpo.files import write_atomically
-from autoencoder_hpo.showcase.publish import SHOWN
+from autoencoder_hpo.showcase.study import SHOWN
 from autoencoder_hpo.storage.database import Storage
 from autoencoder_hpo.storage.leases import WORKER
 from autoencoder_hpo.storage.study import FILE, StudyHandle, names, new_optuna_study, open_study

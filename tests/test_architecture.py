@@ -9,10 +9,9 @@ PACKAGE = Path(__file__).parent.parent / "autoencoder_hpo"
 
 LAYERS = [  # a module may import from the lines above its own, and from inside its own package
     "errors stopping seeds provenance files config space",
-    "settings text models",
-    "study data",
-    "training storage",
-    "baselines bundle denoise processes",
+    "settings text data models",
+    "study training",
+    "storage baselines bundle denoise processes",
     "inputs",
     "diagnosis reproduce",
     "showcase",
@@ -20,14 +19,14 @@ LAYERS = [  # a module may import from the lines above its own, and from inside 
     "cli",
 ]
 OWNERS = {  # the only places that may import a heavy library
-    "optuna": "archive cli dashboard diagnosis report reproduce showcase/publish "
-    "showcase/store storage/database storage/leases storage/samplers storage/status "
+    "optuna": "archive cli dashboard diagnosis report reproduce showcase/store showcase/study "
+    "showcase/trial storage/database storage/leases storage/samplers storage/status "
     "storage/study worker/loop worker/trial",
     "optuna_dashboard": "dashboard",
     "sqlalchemy": "dashboard storage/connections storage/database storage/outages storage/study",
     "tenacity": "storage/outages",
     "torch": "baselines bundle cli data denoise diagnosis finalize inputs models processes "
-    "reproduce showcase/pictures showcase/preview_images showcase/publish training "
+    "reproduce showcase/pictures showcase/preview_images showcase/trial training "
     "worker/batching worker/loop worker/trial",
     "torchvision": "data denoise",
     "skimage": "baselines denoise training",

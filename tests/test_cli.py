@@ -19,8 +19,8 @@ from support import Create, Ended, inputs_of, study_text, trial_of
 
 from autoencoder_hpo.dashboard.view import study_facts
 from autoencoder_hpo.showcase.preview_images import choose_probes
-from autoencoder_hpo.showcase.publish import refresh
 from autoencoder_hpo.showcase.store import open_store
+from autoencoder_hpo.showcase.study import refresh
 from autoencoder_hpo.storage.database import Storage
 from autoencoder_hpo.storage.leases import Claimed, claim
 from autoencoder_hpo.storage.study import Halt, StudyHandle, halt_study, open_study

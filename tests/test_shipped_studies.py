@@ -11,8 +11,9 @@ from support import Ended, study_text
 from autoencoder_hpo.config import DigitsData, FolderData, TorchvisionData
 from autoencoder_hpo.settings import packaged
 from autoencoder_hpo.space import Parameter, parameters
-from autoencoder_hpo.study import StudyFile, check_summary, find_study, load_study
+from autoencoder_hpo.study import StudyFile, check_summary, load_study
 from autoencoder_hpo.study.schema import json_schema
+from autoencoder_hpo.study.shipped import find_study
 from autoencoder_hpo.study.shipped import shipped as shipped_names
 from autoencoder_hpo.study.yamlfile import parse_yaml
 

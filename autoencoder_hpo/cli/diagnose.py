@@ -42,7 +42,7 @@ def diagnose(
     Example: autoencoder-hpo diagnose quickstart --audit 3
     """
     from autoencoder_hpo.diagnosis.audit import regret
-    from autoencoder_hpo.diagnosis.findings import Facts
+    from autoencoder_hpo.diagnosis.facts import facts_of
     from autoencoder_hpo.diagnosis.ranking import complete
     from autoencoder_hpo.diagnosis.screen import diagnosis_record, diagnosis_screen
     from autoencoder_hpo.diagnosis.study import diagnose as findings_of
@@ -51,7 +51,7 @@ def diagnose(
     opened = open_study(open_database(storage), name)
     if audit is not None:
         _audit(opened, audit, device)
-    facts = Facts.of(opened)
+    facts = facts_of(opened)
     findings, lost = findings_of(facts), regret(facts)
     if as_json:
         print_json(diagnosis_record(opened.name, findings, lost))
@@ -69,12 +69,12 @@ def _audit(opened: "StudyHandle", number: int, device: str | None) -> None:
 
     from autoencoder_hpo.diagnosis.audit import promising
     from autoencoder_hpo.diagnosis.complete_pruned import epochs_of, finish_all
-    from autoencoder_hpo.diagnosis.findings import Facts
+    from autoencoder_hpo.diagnosis.facts import facts_of
     from autoencoder_hpo.inputs import load_inputs, refuse_other_data
     from autoencoder_hpo.settings import settings
     from autoencoder_hpo.training.devices import choose_device
 
-    trials = promising(Facts.of(opened), number)
+    trials = promising(facts_of(opened), number)
     if not trials:
         warn("no pruned trial is left that an audit could finish")
         return

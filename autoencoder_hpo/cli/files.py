@@ -16,7 +16,8 @@ def check(path: StudyPath) -> None:
 
     Example: autoencoder-hpo check my_study.yaml
     """
-    from autoencoder_hpo.study import check_summary, find_study
+    from autoencoder_hpo.study import check_summary
+    from autoencoder_hpo.study.shipped import find_study
 
     for line in check_summary(find_study(path)).lines():
         typer.echo(line)

@@ -37,8 +37,8 @@ def report(
     from datetime import UTC, datetime
 
     from autoencoder_hpo.report import target
-    from autoencoder_hpo.report.contents import gather
     from autoencoder_hpo.report.formats import render
+    from autoencoder_hpo.report.gathering import gather
     from autoencoder_hpo.settings import settings
     from autoencoder_hpo.showcase.store import open_store
     from autoencoder_hpo.storage.study import open_study

@@ -45,7 +45,7 @@ def run(
 
     Example: autoencoder-hpo run quickstart
     """
-    from autoencoder_hpo.study import find_study
+    from autoencoder_hpo.study.shipped import find_study
 
     _pass_on(stack)
     file = find_study(path)
@@ -59,7 +59,7 @@ def create(path: StudyPath, device: Device = None, storage: StorageUrl = None) -
 
     Example: autoencoder-hpo create fashion-mnist
     """
-    from autoencoder_hpo.study import find_study
+    from autoencoder_hpo.study.shipped import find_study
 
     file = find_study(path)
     opened = _create(open_database(storage), file, device)

@@ -17,7 +17,6 @@ from torch import Tensor
 
 from autoencoder_hpo.data.pixels import Source, each_its_own, one_line
 from autoencoder_hpo.errors import DataError
-from autoencoder_hpo.settings import make_directory
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -168,7 +167,6 @@ def _idx_name(name: Name, *, train: bool) -> str:
 def _download(name: Name, datasets: Path) -> tuple[_Part, _Part]:
     from filelock import FileLock
 
-    make_directory(datasets)
     try:
         with FileLock(datasets / f".{name}.lock"):  # many workers start at once
             return _open(name, datasets, download=True)

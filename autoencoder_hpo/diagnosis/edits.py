@@ -5,16 +5,15 @@ Every value that is proposed was tried: the study with it is one that `create` w
 """
 
 import copy
-import math
 from collections.abc import Iterator, Mapping
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any, Literal
 
-import yaml
 from pydantic import ValidationError
 
-from autoencoder_hpo.config import ImageShape, TrialConfig
+from autoencoder_hpo.config import TrialConfig
 from autoencoder_hpo.diagnosis.findings import Facts
+from autoencoder_hpo.diagnosis.proposals import line, unet_for, written
 from autoencoder_hpo.diagnosis.time_budget import has_time_for
 from autoencoder_hpo.space import FixedSuggester, corners, fill, to_params
 from autoencoder_hpo.space.holes import (
@@ -30,35 +29,13 @@ from autoencoder_hpo.space.holes import (
     SpaceError,
     read_space,
 )
-from autoencoder_hpo.study.rules import config_problems, epoch_problems
+from autoencoder_hpo.study.problems import epoch_problems
+from autoencoder_hpo.study.rules import config_problems
 
 End = Literal["low", "high"]
 Given = Mapping[str, Scalar]
 FACTORS = (3.0, 2.0, 1.5)  # by which an end of a log range moves, as far as its field allows
-UNET_DEPTHS = (1, 2)  # of one that is proposed: it is small, and halves small images no further
 SHARES = (0.5, 0.25, 0.1)  # of its width by which an end of another range moves
-
-
-def line(path: str, value: Any) -> str:
-    """A line of the study file: `trial.batch_size: [32, 64]`."""
-    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=math.inf)
-    return f"{path}: {text.removesuffix('...' + chr(10)).strip()}"
-
-
-def written(value: Any) -> str:
-    """A value as a sentence has it, with four digits at most."""
-    match value:
-        case dict():
-            return "{" + ", ".join(f"{key}: {written(each)}" for key, each in value.items()) + "}"
-        case list() | tuple():
-            return f"[{', '.join(map(written, value))}]"
-        case bool() | None:
-            return {True: "true", False: "false", None: "null"}[value]
-        case float():
-            text = f"{value:.4g}"
-            return text.replace("e", ".0e") if "e" in text and "." not in text else text
-        case _:
-            return str(value)
 
 
 def path_of(facts: Facts, hole: Hole) -> str:
@@ -214,20 +191,6 @@ def small_unet(facts: Facts) -> str | None:
     if unet is None or unet["kind"] in kinds or not _starts_fit(facts, tree):
         return None
     return None if config_problems(tree, facts.study.task) else line("trial.model", unet)
-
-
-def unet_for(shape: ImageShape) -> dict[str, Any] | None:
-    """A small unet for these images, as a study file has it; None where they are too small."""
-    depths = [depth for depth in UNET_DEPTHS if _takes({"kind": "unet", "depth": depth}, shape)]
-    return {"kind": "unet", "depth": depths, "channels": [8, 16, 24]} if depths else None
-
-
-def _takes(model: dict[str, Any], shape: ImageShape) -> bool:
-    try:
-        TrialConfig.model_validate({"model": model}).model.check(shape)
-    except ValueError:
-        return False
-    return True
 
 
 def pruner_with(facts: Facts, **changes: Any) -> str:

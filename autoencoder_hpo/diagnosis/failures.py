@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from optuna.trial import FrozenTrial, TrialState
 
-from autoencoder_hpo.diagnosis.edits import End, Given, cut, path_of, without, written
+from autoencoder_hpo.diagnosis.edits import End, Given, cut, path_of, without
 from autoencoder_hpo.diagnosis.findings import Facts, Finding
+from autoencoder_hpo.diagnosis.proposals import written
 from autoencoder_hpo.diagnosis.ranking import by_chance, is_infeasible
 from autoencoder_hpo.space import every_hole
 from autoencoder_hpo.space.holes import Choice, Hole, Listed, Scalar

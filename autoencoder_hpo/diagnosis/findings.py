@@ -6,8 +6,6 @@ from typing import Any, Literal
 
 from optuna.trial import FrozenTrial
 
-from autoencoder_hpo.storage.status import OVER, summary
-from autoencoder_hpo.storage.study import StudyHandle
 from autoencoder_hpo.study import Study
 
 Sure = Literal["certain", "likely", "possible"]
@@ -72,16 +70,6 @@ class Facts:
     over: bool = True
     """Whether nothing is left to do: the budget is used up, or the study was stopped."""
     audit: Sequence[Audited] = ()
-
-    @classmethod
-    def of(cls, opened: StudyHandle) -> "Facts":
-        return cls(
-            opened.study,
-            opened.data,
-            opened.trials(),
-            over=summary(opened)["state"] in OVER,
-            audit=tuple(Audited(**each) for each in opened.attr(AUDIT) or ()),
-        )
 
 
 def by_sureness(findings: Sequence[Finding]) -> list[Finding]:

@@ -1,18 +1,19 @@
 """Findings about the course of a training: where its errors went, epoch by epoch."""
 
 from autoencoder_hpo.diagnosis.curves import JUMP, Curve
-from autoencoder_hpo.diagnosis.edits import line
 from autoencoder_hpo.diagnosis.findings import Finding, Sure
+from autoencoder_hpo.diagnosis.proposals import line
 from autoencoder_hpo.diagnosis.remedies import (
     capacity,
+    faster,
+    has_short_steps,
     less_dropout,
     rates,
     relative_rate,
     restraint,
     weaker_penalty,
 )
-from autoencoder_hpo.diagnosis.trial_context import Case
-from autoencoder_hpo.diagnosis.update_sizes import faster, has_short_steps, reach
+from autoencoder_hpo.diagnosis.trial_context import Case, reach
 from autoencoder_hpo.text import mse
 
 NOT_FINITE = "not finite"

@@ -1,8 +1,8 @@
 """A training noise that is not the noise that is to be removed."""
 
 from autoencoder_hpo.config import Corruption, TrialConfig
-from autoencoder_hpo.diagnosis.edits import line
 from autoencoder_hpo.diagnosis.findings import Facts, Finding
+from autoencoder_hpo.diagnosis.proposals import line
 from autoencoder_hpo.diagnosis.trial_context import Case
 from autoencoder_hpo.storage.leases import CONFIG
 

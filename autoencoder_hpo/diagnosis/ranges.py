@@ -8,15 +8,9 @@ from statistics import median
 
 from optuna.trial import FrozenTrial, TrialState
 
-from autoencoder_hpo.diagnosis.edits import (
-    End,
-    Given,
-    path_of,
-    widened,
-    without,
-    written,
-)
+from autoencoder_hpo.diagnosis.edits import End, Given, path_of, widened, without
 from autoencoder_hpo.diagnosis.findings import Facts, Finding
+from autoencoder_hpo.diagnosis.proposals import written
 from autoencoder_hpo.diagnosis.ranking import (
     by_chance,
     complete,

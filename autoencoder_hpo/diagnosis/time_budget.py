@@ -5,8 +5,8 @@ from itertools import combinations
 from statistics import median
 
 from autoencoder_hpo.diagnosis.findings import Facts
-from autoencoder_hpo.diagnosis.ranking import complete
 from autoencoder_hpo.space.holes import Range
+from autoencoder_hpo.storage.study import best_first
 
 FIT = 20
 """Trials of a size that a search needs, at least, to tell it from others."""
@@ -24,7 +24,7 @@ def has_time_for(facts: Facts, hole: Range, value: float) -> bool:
     timeout = facts.study.search.timeout
     took = [
         (float(trial.params[hole.name]), float(trial.user_attrs["seconds"]))
-        for trial in complete(facts)
+        for trial in best_first(facts.trials, facts.study.search.objective)
         if hole.name in trial.params and trial.user_attrs.get("seconds")
     ]
     if timeout is None or not took or min(value, hole.low, *(known for known, _ in took)) <= 0:

@@ -144,3 +144,24 @@ class Case:
             if value is not None
         }
         return Finding(kind, f"trial {self.trial.number}", seen, known, sure, remedy, change)
+
+
+def reach(case: Case) -> float | None:
+    """How far all steps of a training can have moved its weights, as a part of their size."""
+    size = case.health.get("weight_norm")
+    length = stride(case)
+    if case.curve is None or length is None or not size:
+        return None
+    return float(case.steps * sum(case.curve.learning_rate) * length / size)
+
+
+def stride(case: Case) -> float | None:
+    """The length of a step at a learning rate of 1, if all steps go the same way.
+
+    Adam and RMSprop move each weight by the learning rate, SGD by so much of its gradient.
+    """
+    norm, optimizer = case.health.get("gradient_norm"), case.config.optimizer
+    if norm is None:
+        return None
+    length = float(norm) if optimizer.kind == "sgd" else case.parameters**0.5
+    return length / (1 - getattr(optimizer, "momentum", 0.0))

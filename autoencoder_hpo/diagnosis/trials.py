@@ -5,7 +5,6 @@ from dataclasses import replace
 from optuna.trial import FrozenTrial
 
 from autoencoder_hpo.diagnosis.activations import dead_units, narrow_bottleneck, saturated_units
-from autoencoder_hpo.diagnosis.edits import line
 from autoencoder_hpo.diagnosis.findings import Facts, Finding, by_sureness
 from autoencoder_hpo.diagnosis.learning_curves import (
     divergence,
@@ -16,6 +15,7 @@ from autoencoder_hpo.diagnosis.learning_curves import (
 )
 from autoencoder_hpo.diagnosis.noise import noise_mismatch
 from autoencoder_hpo.diagnosis.per_class import weak_group
+from autoencoder_hpo.diagnosis.proposals import line
 from autoencoder_hpo.diagnosis.remedies import a_unet, capacity
 from autoencoder_hpo.diagnosis.trial_context import Case
 from autoencoder_hpo.diagnosis.update_sizes import stagnation

@@ -4,13 +4,12 @@ Both are read from what was stored of the model at its best epoch, and from the 
 """
 
 from autoencoder_hpo.diagnosis.findings import Finding
-from autoencoder_hpo.diagnosis.remedies import other_activation, rates, relative_rate
-from autoencoder_hpo.diagnosis.trial_context import Case
+from autoencoder_hpo.diagnosis.remedies import faster, other_activation, rates, relative_rate
+from autoencoder_hpo.diagnosis.trial_context import Case, reach, stride
 from autoencoder_hpo.text import mse
 
-SHORT, MODEST, AMPLE = 1.0, 3.0, 30.0
-"""How far a whole training can move its weights, in their own size. Measured on digits and
-Fashion-MNIST: 3 to 40 where the learning rate was good, 0.4 where it was ten times too low."""
+SHORT = 1.0
+"""How far a whole training can move its weights, in their own size: see `remedies.MODEST`."""
 OVERSHOT = 2.0
 """Relative change of the loss that a single step can make; 0.1 to 0.8 at good learning rates, 6 at
 ten times as much."""
@@ -64,50 +63,16 @@ def _slower(case: Case) -> tuple[str, str | None]:
     return "Lower the learning rate.", rates(case, 0.01, 0.2)
 
 
-def faster(case: Case) -> tuple[str, str | None]:
-    """Learning rates that lead as far as good ones do."""
-    far = reach(case) or 1.0
-    remedy = f"Raise the learning rate of {case.config.optimizer.learning_rate:.2g}."
-    return remedy, rates(case, max(2, MODEST / far), max(20, AMPLE / far))
-
-
-def has_short_steps(case: Case) -> bool:
-    """Whether a higher learning rate is the first thing to try."""
-    far = reach(case)
-    return relative_rate(case) < 1 if far is None else far < MODEST
-
-
 def slope(case: Case) -> float | None:
     """By which part the loss falls for a change of the weights by one part, along its gradient."""
     norm, size, loss = (case.health.get(k) for k in ("gradient_norm", "weight_norm", "loss"))
     return None if norm is None or size is None or not loss else float(norm * size / loss)
 
 
-def reach(case: Case) -> float | None:
-    """How far all steps of a training can have moved its weights, as a part of their size."""
-    size = case.health.get("weight_norm")
-    stride = _stride(case)
-    if case.curve is None or stride is None or not size:
-        return None
-    return float(case.steps * sum(case.curve.learning_rate) * stride / size)
-
-
 def overshoot(case: Case) -> float | None:
     """By which part one of the last steps can change the loss."""
-    norm, loss, stride = case.health.get("gradient_norm"), case.health.get("loss"), _stride(case)
-    if case.curve is None or norm is None or stride is None or not loss:
+    norm, loss, length = case.health.get("gradient_norm"), case.health.get("loss"), stride(case)
+    if case.curve is None or norm is None or length is None or not loss:
         return None
     rate = max(case.curve.learning_rate[-2 * case.curve.tail :])
-    return float(rate * stride * norm / loss)
-
-
-def _stride(case: Case) -> float | None:
-    """The length of a step at a learning rate of 1, if all steps go the same way.
-
-    Adam and RMSprop move each weight by the learning rate, SGD by so much of its gradient.
-    """
-    norm, optimizer = case.health.get("gradient_norm"), case.config.optimizer
-    if norm is None:
-        return None
-    length = float(norm) if optimizer.kind == "sgd" else case.parameters**0.5
-    return length / (1 - getattr(optimizer, "momentum", 0.0))
+    return float(rate * length * norm / loss)

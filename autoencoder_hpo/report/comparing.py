@@ -6,8 +6,7 @@ from datetime import datetime
 
 from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.report.contents import Contents
-from autoencoder_hpo.report.drawing import COLORS, Figure, Key, Plot, Sign, axes, line
-from autoencoder_hpo.report.parameters import height
+from autoencoder_hpo.report.drawing import COLORS, Figure, Key, Plot, Sign, axes, height, line
 
 SIGNS: dict[str, Sign] = {"solid": "line", "dash": "dash", "dot": "dot"}
 DASHES = tuple(SIGNS)

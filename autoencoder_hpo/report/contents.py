@@ -8,14 +8,12 @@ from typing import Any
 from optuna.trial import FrozenTrial
 
 from autoencoder_hpo.config.metric import Metric
-from autoencoder_hpo.diagnosis.findings import AUDIT, Facts, Finding
-from autoencoder_hpo.diagnosis.study import diagnose
-from autoencoder_hpo.report.gallery import Gallery, read_gallery
+from autoencoder_hpo.diagnosis.findings import Facts, Finding
+from autoencoder_hpo.report.gallery import Gallery
 from autoencoder_hpo.report.grids import Grid, grid_of
 from autoencoder_hpo.report.pruning import Saved, saved
-from autoencoder_hpo.showcase.store import ArtifactStore
-from autoencoder_hpo.storage.status import summary, trial_record
-from autoencoder_hpo.storage.study import StudyHandle, best_first
+from autoencoder_hpo.storage.status import trial_record
+from autoencoder_hpo.storage.study import best_first
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,19 +75,3 @@ class Contents:
     @property
     def saved(self) -> Saved:
         return saved(self.facts.study, self.trials)
-
-
-def gather(opened: StudyHandle, *, store: ArtifactStore, now: datetime) -> Contents:
-    """What there is to report of a study, whatever state it is in."""
-    facts = Facts.of(opened)
-    best = best_first(facts.trials, opened.study.search.objective)
-    return Contents(
-        name=opened.name,
-        file=opened.file.text,
-        facts=facts,
-        summary=summary(opened),
-        findings=diagnose(facts),
-        audit=opened.attr(AUDIT) or (),
-        gallery=read_gallery(best, opened.data, store, opened.study.search.objective),
-        made=now,
-    )

@@ -8,6 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from optuna.trial import FrozenTrial
+
+from autoencoder_hpo.config.metric import Metric
+
 Plot = dict[str, Any]
 Width = Literal["whole", "half", "third"]
 Sign = Literal["line", "dash", "dot", "disc", "cross", "box"]
@@ -63,3 +67,8 @@ def line(name: str, points: tuple[list[Any], list[Any]], color: str) -> Plot:
         "line": {"color": color, "width": 2},
         "marker": {"color": color},
     }
+
+
+def height(trial: FrozenTrial, shown: Metric) -> float:
+    """A complete trial's score as it stands in plots."""
+    return shown.height(trial.user_attrs[shown.value])

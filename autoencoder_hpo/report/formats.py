@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import assert_never
 
+from autoencoder_hpo.report import Format
 from autoencoder_hpo.report.comparing import compare
 from autoencoder_hpo.report.contents import Contents
 from autoencoder_hpo.report.markdown import comparison_markdown, markdown
 from autoencoder_hpo.report.page import comparison_page, page
-from autoencoder_hpo.report.target import Format
 from autoencoder_hpo.report.values import as_csv, as_json, comparison_json
 
 

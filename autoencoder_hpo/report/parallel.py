@@ -13,8 +13,7 @@ from optuna.trial import FrozenTrial
 
 from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.report.contents import Contents
-from autoencoder_hpo.report.drawing import COLORS, FIELD, Figure, Key, Plot, axes, line
-from autoencoder_hpo.report.parameters import height
+from autoencoder_hpo.report.drawing import COLORS, FIELD, Figure, Key, Plot, axes, height, line
 from autoencoder_hpo.report.wording import short_names, value
 
 FEW = 4

@@ -8,11 +8,10 @@ from typing import Any
 
 import optuna
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
-from optuna.trial import FrozenTrial
 
 from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.report.contents import Contents
-from autoencoder_hpo.report.drawing import COLORS, Figure, Plot, axes
+from autoencoder_hpo.report.drawing import COLORS, Figure, Plot, axes, height
 from autoencoder_hpo.report.wording import short_names
 
 FEWEST = 10
@@ -112,11 +111,6 @@ def _across(axis: Plot, values: Sequence[Any]) -> Plot:
     elif len(set(values)) <= FEW:
         known["tickvals"] = sorted(set(values))
     return known | {"exponentformat": "power", "nticks": 4}
-
-
-def height(trial: FrozenTrial, shown: Metric) -> float:
-    """A complete trial's score as it stands in plots."""
-    return shown.height(trial.user_attrs[shown.value])
 
 
 def _in_memory(contents: Contents) -> optuna.Study:

@@ -1,14 +1,13 @@
 """Where a report goes: its format, its file, and what is not overwritten."""
 
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 from autoencoder_hpo.errors import DiskError
 from autoencoder_hpo.files import write_atomically
-from autoencoder_hpo.report import markdown, page
+from autoencoder_hpo.report import Format, markdown, page
 from autoencoder_hpo.report.values import COLUMNS, FORMAT
 
-Format = Literal["html", "md", "json", "csv"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 MARKS: dict[Format, str] = {
     "html": page.MARK,

@@ -4,6 +4,7 @@ The folder holds what goes on here (checkpoints) or is looked at here. The store
 dashboard shows, whichever machine it runs on: a directory, or a bucket by URL.
 """
 
+import json
 import shutil
 from collections.abc import Iterable
 from contextlib import suppress
@@ -152,3 +153,12 @@ def remove_checkpoints(settings: Settings, study: str, uid: str, trials: Iterabl
     for number in trials:
         with suppress(OSError):
             (trial_directory(settings, study, uid, number) / CHECKPOINT).unlink()
+
+
+def artifact_row(artifact: str, file: str) -> tuple[str, str]:
+    """What `optuna.artifacts.upload_artifact` (5.0) writes."""
+    row = {"artifact_id": artifact, "filename": file, "mimetype": "image/png", "encoding": None}
+    return f"artifacts:{artifact}", json.dumps(row)
+
+
+# ---- the study -------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from optuna.trial import TrialState
 
 from autoencoder_hpo.errors import StudyError
 from autoencoder_hpo.storage.database import Storage
-from autoencoder_hpo.storage.plateau import without_progress
+from autoencoder_hpo.storage.plateau import at_a_standstill
 from autoencoder_hpo.storage.samplers import CELL, GridSampler
 from autoencoder_hpo.storage.study import (
     BUDGET,
@@ -29,6 +29,7 @@ from autoencoder_hpo.storage.study import (
     Halt,
     StudyHandle,
     halt_of,
+    seconds_left,
     study_lock,
     write_halt,
 )
@@ -213,31 +214,6 @@ def _start_clock(opened: StudyHandle, attrs: dict[str, Any]) -> None:
     if timeout is not None and attrs.get(DEADLINE) is None:
         attrs[DEADLINE] = opened.storage.now() + timeout
         opened.set_attrs(**{DEADLINE: attrs[DEADLINE]})
-
-
-def seconds_left(opened: StudyHandle, attrs: Mapping[str, Any]) -> float | None:
-    """Until the study's deadline, by the database's clock; None before its first claim."""
-    deadline = attrs.get(DEADLINE)
-    return None if deadline is None else deadline - opened.storage.now()
-
-
-def at_a_standstill(opened: StudyHandle, attrs: Mapping[str, Any]) -> bool:
-    """Whether the search has used up its patience, counted anew since a stop was last cleared."""
-    patience, metric = opened.study.search.patience, opened.study.search.objective
-    if patience is None:
-        return False
-    ended = opened.storage.rows(
-        "select t.number, t.state, v.value from trials t left join trial_values v "
-        "on v.trial_id = t.trial_id where t.study_id = :study "
-        "and t.state in ('COMPLETE', 'PRUNED') order by t.number",
-        study=opened.number,
-    )
-    levels = [
-        metric.decibel(value) if state == "COMPLETE" and value is not None else None
-        for _, state, value in ended
-    ]
-    fresh = sum(number >= (attrs.get(CLEARED) or 0) for number, _, _ in ended)
-    return min(without_progress(levels, step=metric.step), fresh) >= patience
 
 
 def _free_cells(opened: StudyHandle) -> list[int] | None:

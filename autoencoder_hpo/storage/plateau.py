@@ -1,7 +1,10 @@
 """When a search comes to a standstill: what counts as progress, and how long there was none."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from autoencoder_hpo.storage.study import CLEARED, StudyHandle
 
 
 def without_progress(levels: Sequence[float | None], *, step: float) -> int:
@@ -15,3 +18,22 @@ def without_progress(levels: Sequence[float | None], *, step: float) -> int:
         if level is not None and level > best + step:
             best, since = level, 0
     return since
+
+
+def at_a_standstill(opened: StudyHandle, attrs: Mapping[str, Any]) -> bool:
+    """Whether the search has used up its patience, counted anew since a stop was last cleared."""
+    patience, metric = opened.study.search.patience, opened.study.search.objective
+    if patience is None:
+        return False
+    ended = opened.storage.rows(
+        "select t.number, t.state, v.value from trials t left join trial_values v "
+        "on v.trial_id = t.trial_id where t.study_id = :study "
+        "and t.state in ('COMPLETE', 'PRUNED') order by t.number",
+        study=opened.number,
+    )
+    levels = [
+        metric.decibel(value) if state == "COMPLETE" and value is not None else None
+        for _, state, value in ended
+    ]
+    fresh = sum(number >= (attrs.get(CLEARED) or 0) for number, _, _ in ended)
+    return min(without_progress(levels, step=metric.step), fresh) >= patience

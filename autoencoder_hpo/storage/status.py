@@ -7,7 +7,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.errors import StudyError
-from autoencoder_hpo.storage.leases import REASON, WORKER, at_a_standstill, seconds_left
+from autoencoder_hpo.storage.leases import REASON, WORKER
+from autoencoder_hpo.storage.plateau import at_a_standstill
 from autoencoder_hpo.storage.study import (
     BUDGET,
     Budget,
@@ -17,6 +18,7 @@ from autoencoder_hpo.storage.study import (
     best_of,
     count,
     halt_of,
+    seconds_left,
 )
 
 State = Literal["new", "running", "waiting", "done", "timed out", "plateau", "paused", "stopped"]

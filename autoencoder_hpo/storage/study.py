@@ -339,3 +339,9 @@ def delete_study(storage: Storage, name: str) -> None:
 
 def _larger(one: Any, other: Any) -> Any:
     return max((value for value in (one, other) if value is not None), default=None)
+
+
+def seconds_left(opened: StudyHandle, attrs: Mapping[str, Any]) -> float | None:
+    """Until the study's deadline, by the database's clock; None before its first claim."""
+    deadline = attrs.get(DEADLINE)
+    return None if deadline is None else deadline - opened.storage.now()

@@ -37,7 +37,6 @@ from autoencoder_hpo.study.file import (
     parse_study,
 )
 from autoencoder_hpo.study.rules import sampler_notes
-from autoencoder_hpo.study.shipped import find_study
 
 __all__ = [
     "NAME",
@@ -60,7 +59,6 @@ __all__ = [
     "Tpe",
     "check_summary",
     "differences",
-    "find_study",
     "load_study",
     "parse_duration",
     "parse_study",

@@ -22,6 +22,7 @@ from autoencoder_hpo.study.config import (
     Study,
     seconds,
 )
+from autoencoder_hpo.study.problems import Problem
 from autoencoder_hpo.study.rules import (
     config_problems,
     hole_problems,
@@ -30,7 +31,7 @@ from autoencoder_hpo.study.rules import (
     search_problems,
 )
 from autoencoder_hpo.study.starts import start_entries
-from autoencoder_hpo.study.wording import Problem, validated
+from autoencoder_hpo.study.wording import validated
 from autoencoder_hpo.study.yamlfile import Document, parse_yaml, read_text
 
 MOST_PROBLEMS = 20  # said at once

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from autoencoder_hpo.config import CosineSchedule, ExponentialSchedule, Task, TrialConfig
+from autoencoder_hpo.config import Task, TrialConfig
 from autoencoder_hpo.space import (
     Filled,
     Parameter,
@@ -25,7 +25,8 @@ from autoencoder_hpo.study.config import (
     Study,
     Tpe,
 )
-from autoencoder_hpo.study.wording import Problem, validated
+from autoencoder_hpo.study.problems import Problem, epoch_problems
+from autoencoder_hpo.study.wording import validated
 
 # ---- ranges where none may be ----------------------------------------------------------
 
@@ -127,30 +128,6 @@ def _when(problem: Problem, filled: Filled, trial: dict[str, Any]) -> str:
     if not isinstance(space, list):
         return ""
     return f" (for kind {config['kind']}; with choice: each kind has its own keys)"
-
-
-def epoch_problems(config: TrialConfig, task: Task) -> list[Problem]:
-    epochs = config.epochs or task.epochs
-    problems = []
-    if epochs > task.epochs:
-        at: Path = ("epochs",)
-        text = f"found {epochs}; must be at most task.epochs, which is {task.epochs}"
-        problems.append(Problem(at, at, text))
-    match config.schedule:
-        case CosineSchedule(warmup_epochs=begin) if begin >= epochs:
-            problems.append(_too_late("warmup_epochs", begin, epochs))
-        case ExponentialSchedule(start_epoch=begin) if begin >= epochs:
-            problems.append(_too_late("start_epoch", begin, epochs))
-    return problems
-
-
-def _too_late(key: str, begin: float, epochs: int) -> Problem:
-    at = ("schedule", key)
-    text = f"found {show(begin)}; must be below the epochs of a trial, here {epochs}"
-    return Problem(at, at, text)
-
-
-# ---- the search ------------------------------------------------------------------------
 
 
 def search_problems(study: Study) -> list[Problem]:

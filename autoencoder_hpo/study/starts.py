@@ -9,8 +9,8 @@ from autoencoder_hpo.config import TrialConfig
 from autoencoder_hpo.space import FixedSuggester, UnknownKey, fill, to_params
 from autoencoder_hpo.space.holes import Path, SpaceError, show
 from autoencoder_hpo.study.config import Study
-from autoencoder_hpo.study.rules import epoch_problems
-from autoencoder_hpo.study.wording import Problem, explain
+from autoencoder_hpo.study.problems import Problem, epoch_problems
+from autoencoder_hpo.study.wording import explain
 
 
 def start_entries(study: Study) -> tuple[list[dict[str, Any]], list[Problem]]:

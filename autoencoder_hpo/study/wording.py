@@ -3,7 +3,6 @@
 import copy
 import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -19,6 +18,7 @@ from autoencoder_hpo.config import (
 )
 from autoencoder_hpo.space.holes import Path, show
 from autoencoder_hpo.study.config import PrunerConfig, SamplerConfig
+from autoencoder_hpo.study.problems import Problem
 
 M = TypeVar("M", bound=Strict)
 MISSING = "is missing"
@@ -31,19 +31,6 @@ KINDS: dict[str, Any] = {  # the fields that hold one of several kinds of mappin
     "sampler": SamplerConfig,
     "pruner": PrunerConfig,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """`at`: where in the file. `path`: the same as people say it."""
-
-    at: Path
-    path: Path
-    text: str
-
-    def __str__(self) -> str:
-        path = ".".join(str(key)[:60] for key in self.path)
-        return f"{path}: {self.text}" if path else self.text
 
 
 def validated(model: type[M], tree: dict[str, Any]) -> tuple[M | None, list[Problem]]:

@@ -14,8 +14,8 @@ from autoencoder_hpo.errors import DataError, StudyError, UnreachableError
 from autoencoder_hpo.inputs import Inputs, load_inputs, refuse_other_data
 from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.showcase.preview_images import choose_probes
-from autoencoder_hpo.showcase.publish import refresh
 from autoencoder_hpo.showcase.store import open_store, remove_checkpoints
+from autoencoder_hpo.showcase.study import refresh
 from autoencoder_hpo.stopping import StopFlag
 from autoencoder_hpo.storage.database import Storage
 from autoencoder_hpo.storage.leases import Claimed, NoTrial, claim, has_work

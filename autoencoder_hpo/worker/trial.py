@@ -25,8 +25,8 @@ from autoencoder_hpo.provenance import cpu_name, git_state, versions
 from autoencoder_hpo.seeds import seed_for
 from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.showcase.preview_images import choose_probes
-from autoencoder_hpo.showcase.publish import NO_PICTURES, Shown, note_failure, show_trial
 from autoencoder_hpo.showcase.store import CHECKPOINT, PANEL, open_store, trial_directory
+from autoencoder_hpo.showcase.trial import NO_PICTURES, Shown, note_failure, show_trial
 from autoencoder_hpo.space import fill
 from autoencoder_hpo.storage.leases import (
     CONFIG,

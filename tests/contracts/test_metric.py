@@ -39,10 +39,10 @@ from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.showcase.pictures import png, strip
 from autoencoder_hpo.showcase.plots import history
 from autoencoder_hpo.showcase.preview_images import Probes
-from autoencoder_hpo.showcase.publish import _best_rows
 from autoencoder_hpo.showcase.store import CROPS, Directory, trial_artifact
+from autoencoder_hpo.showcase.study import _best_rows
 from autoencoder_hpo.storage.database import Storage, open_storage
-from autoencoder_hpo.storage.leases import at_a_standstill
+from autoencoder_hpo.storage.plateau import at_a_standstill
 from autoencoder_hpo.storage.samplers import PruningCheck, with_search
 from autoencoder_hpo.storage.status import summary, trial_record
 from autoencoder_hpo.storage.study import StudyHandle, best_first, best_of, create_study

@@ -9,6 +9,7 @@ from support import Create, inputs_of
 
 from autoencoder_hpo.diagnosis.audit import Regret, keep_audited, promising, regret
 from autoencoder_hpo.diagnosis.complete_pruned import finish_all
+from autoencoder_hpo.diagnosis.facts import facts_of
 from autoencoder_hpo.diagnosis.findings import Audited, Facts
 from autoencoder_hpo.worker.trial import WorkerContext
 
@@ -51,9 +52,9 @@ def test_a_finished_trial_goes_on_as_it_began(create: Create, context: WorkerCon
     opened = prune(create, context)
     inputs = inputs_of(opened.file, context.settings)
     epochs: list[float] = []
-    trials = promising(Facts.of(opened), 1)
+    trials = promising(facts_of(opened), 1)
     finish_all(opened, trials, inputs, epoch_done=lambda result: epochs.append(result.val_mse))
-    facts = Facts.of(opened)
+    facts = facts_of(opened)
     (found,) = facts.audit
     stored = [each["val_mse"] for each in trials[0].user_attrs["history"]]
     assert epochs[: len(stored)] == stored  # the same seed, noise and order
@@ -81,9 +82,9 @@ def test_a_stop_keeps_what_was_finished(create: Create, context: WorkerContext) 
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        finish_all(opened, promising(Facts.of(opened), 2), inputs, epoch_done=interrupt)
-    (kept,) = Facts.of(opened).audit
-    assert [trial.number for trial in promising(Facts.of(opened), 9)] == [3 - kept.trial]
+        finish_all(opened, promising(facts_of(opened), 2), inputs, epoch_done=interrupt)
+    (kept,) = facts_of(opened).audit
+    assert [trial.number for trial in promising(facts_of(opened), 9)] == [3 - kept.trial]
 
 
 def test_an_audit_of_the_same_trial_is_kept_once(create: Create) -> None:
@@ -91,4 +92,4 @@ def test_an_audit_of_the_same_trial_is_kept_once(create: Create) -> None:
     for value in (0.02, 0.01):
         keep_audited(opened, Audited(4, 2, value, 20.0))
     keep_audited(opened, Audited(5, 2, None, None))
-    assert Facts.of(opened).audit == (Audited(4, 2, 0.01, 20.0), Audited(5, 2, None, None))
+    assert facts_of(opened).audit == (Audited(4, 2, 0.01, 20.0), Audited(5, 2, None, None))

@@ -10,12 +10,13 @@ from rich.console import Console
 from support import Create, Ended, inputs_of
 
 from autoencoder_hpo.diagnosis.audit import Regret
-from autoencoder_hpo.diagnosis.findings import Facts, Finding
+from autoencoder_hpo.diagnosis.facts import facts_of
+from autoencoder_hpo.diagnosis.findings import Finding
 from autoencoder_hpo.diagnosis.screen import audit_line, diagnosis_screen
 from autoencoder_hpo.diagnosis.study import diagnose
 from autoencoder_hpo.showcase.preview_images import choose_probes
-from autoencoder_hpo.showcase.publish import refresh
 from autoencoder_hpo.showcase.store import open_store
+from autoencoder_hpo.showcase.study import refresh
 from autoencoder_hpo.storage.study import StudyHandle, set_budget
 from autoencoder_hpo.worker.trial import WorkerContext
 
@@ -80,7 +81,7 @@ def test_the_note_of_the_study_has_the_surest_findings(
     refresh(opened, store=open_store(context.settings), probes=probes, last=True)
     note = optuna_dashboard.get_note(opened.optuna)
     assert "**Diagnosis**\n\n- **worse-than-input**: The best trial" in note
-    assert note.count("\n- **") == min(3, len(diagnose(Facts.of(opened)))) > 1
+    assert note.count("\n- **") == min(3, len(diagnose(facts_of(opened)))) > 1
 
 
 def test_a_healthy_study_is_told_so() -> None:
@@ -98,6 +99,6 @@ def test_a_healthy_study_is_told_so() -> None:
 
 def test_facts_know_whether_more_trials_are_to_come(finish: Finish) -> None:
     opened = finish(trials=1, **HARMFUL)
-    assert not Facts.of(opened).over
+    assert not facts_of(opened).over
     set_budget(opened, trials=1, timeout=None)
-    assert Facts.of(opened).over
+    assert facts_of(opened).over

@@ -19,8 +19,8 @@ from histories import (
     told,
 )
 
-from autoencoder_hpo.diagnosis.edits import line
 from autoencoder_hpo.diagnosis.findings import Audited, Facts
+from autoencoder_hpo.diagnosis.proposals import line
 from autoencoder_hpo.diagnosis.search import of_search
 from autoencoder_hpo.space import parameters
 from autoencoder_hpo.study import StudyFile

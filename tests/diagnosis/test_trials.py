@@ -23,6 +23,7 @@ from diagnosis.made_up import (
 from optuna.trial import FrozenTrial, TrialState
 from support import Create, inputs_of, merged
 
+from autoencoder_hpo.diagnosis.facts import facts_of
 from autoencoder_hpo.diagnosis.findings import Facts, Finding
 from autoencoder_hpo.diagnosis.trials import of_trial
 from autoencoder_hpo.storage.leases import Claimed, claim
@@ -423,7 +424,7 @@ def run_one(create: Create, context: WorkerContext, **changes: Any) -> tuple[Fro
     assert isinstance(claimed, Claimed)
     data = inputs_of(opened.file, context.settings).prepared
     run_trial(opened, claimed, data, context, cancelled=lambda: False)
-    known = Facts.of(opened)
+    known = facts_of(opened)
     return known.trials[0], known
 
 

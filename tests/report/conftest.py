@@ -11,8 +11,8 @@ from support import inputs_of, study_file
 from autoencoder_hpo.inputs import describe
 from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.showcase.preview_images import choose_probes
-from autoencoder_hpo.showcase.publish import refresh
 from autoencoder_hpo.showcase.store import open_store
+from autoencoder_hpo.showcase.study import refresh
 from autoencoder_hpo.storage.database import open_storage
 from autoencoder_hpo.storage.leases import Claimed, claim
 from autoencoder_hpo.storage.samplers import with_search

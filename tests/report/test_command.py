@@ -18,8 +18,8 @@ from support import Ended, study_file
 from autoencoder_hpo.cli import main
 from autoencoder_hpo.errors import DiskError
 from autoencoder_hpo.report import target
-from autoencoder_hpo.report.contents import gather
 from autoencoder_hpo.report.formats import render
+from autoencoder_hpo.report.gathering import gather
 from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.showcase.store import CROPS, NOISY, crops_artifact, open_store, trial_artifact
 from autoencoder_hpo.storage.study import StudyHandle, create_study

@@ -17,12 +17,12 @@ from optuna.trial import TrialState
 from PIL import Image
 from report.examples import AFFINE, FINDING, contents, mixed, renamed, trial
 
+from autoencoder_hpo.report import Format
 from autoencoder_hpo.report.contents import Contents
 from autoencoder_hpo.report.formats import render
 from autoencoder_hpo.report.gallery import Gallery, Strip, crop_uri, panel_uri
 from autoencoder_hpo.report.markdown import markdown
 from autoencoder_hpo.report.pruning import saved
-from autoencoder_hpo.report.target import Format
 from autoencoder_hpo.report.values import values
 from autoencoder_hpo.report.wording import short_names, verdict
 

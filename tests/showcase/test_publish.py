@@ -15,10 +15,10 @@ from optuna.trial import FrozenTrial
 from PIL import Image
 from support import Create, inputs_of
 
-from autoencoder_hpo.showcase import publish
+from autoencoder_hpo.showcase import study as publish
 from autoencoder_hpo.showcase.preview_images import Probes, choose_probes
-from autoencoder_hpo.showcase.publish import SHOWN, refresh
 from autoencoder_hpo.showcase.store import CROPS, Directory, open_store, trial_artifact
+from autoencoder_hpo.showcase.study import SHOWN, refresh
 from autoencoder_hpo.storage.leases import Claimed, claim
 from autoencoder_hpo.storage.study import StudyHandle
 from autoencoder_hpo.training.loop import EpochResult, Training
@@ -252,7 +252,7 @@ def test_a_missing_strip_leaves_its_row_out(create: Create, context: WorkerConte
 def test_a_long_text_that_became_short_leaves_no_rest(create: Create) -> None:
     opened = create()
     for text in ("a" * 120_000, "short"):
-        publish._write_note(opened, "dashboard:", text)
+        publish.write_note(opened, "dashboard:", text)
         assert optuna_dashboard.get_note(opened.optuna) == text
 
 
