@@ -22,7 +22,7 @@ from torch import Generator, Tensor, nn
 from autoencoder_hpo.config import ModelConfig, Normalization
 from autoencoder_hpo.denoise.plan import pixel_bytes, plan_tiles
 from autoencoder_hpo.denoise.restoring import restore_stored
-from autoencoder_hpo.denoise.value_range import Span
+from autoencoder_hpo.denoise.value_range import ValueRange
 from autoencoder_hpo.models import build_model
 
 NOTHING = 1e-11
@@ -175,7 +175,9 @@ def test_tiles_have_no_seams_or_it_says_so(kind: str, change: dict[str, Any]) ->
     for size in ((2 * side + 13, narrow - 1), (narrow - 1, 2 * side + 13)):
         image = noise(1, 1, *size).float()
         assert plan_tiles(denoiser, *size, batch=1, budget=budget).tiled
-        tiled = restore_stored(denoiser, image.numpy(), Span(0.0, 1.0), batch=1, budget=budget)
+        tiled = restore_stored(
+            denoiser, image.numpy(), ValueRange(0.0, 1.0), batch=1, budget=budget
+        )
         whole = denoiser.restore(image).numpy()
         assert whole.std() > 1e-3
         np.testing.assert_allclose(tiled, whole, atol=1e-5)

@@ -5,7 +5,7 @@ from support import Create
 
 from autoencoder_hpo.showcase.store import study_directory
 from autoencoder_hpo.storage.database import Storage
-from autoencoder_hpo.storage.leases import Claimed, claim, standing
+from autoencoder_hpo.storage.leases import Claimed, claim, ownership
 from autoencoder_hpo.storage.study import StudyHandle, names, open_study
 from autoencoder_hpo.worker.trial import WorkerContext
 
@@ -24,7 +24,7 @@ def test_a_study_with_a_running_worker_stays(
         assert answer.status_code == 409
         assert "tiny has running workers (here:1); stop them first" in answer.json["reason"]
     assert names(storage) == ["tiny"]
-    assert standing(storage, claimed.trial_id, context.worker).owner == "mine"
+    assert ownership(storage, claimed.trial_id, context.worker).owner == "mine"
 
 
 def test_deleting_leaves_nothing_behind(

@@ -9,9 +9,10 @@ from pydantic import TypeAdapter
 from torch import Tensor
 
 from autoencoder_hpo.config import Corruption, Task
+from autoencoder_hpo.finalize import results
 from autoencoder_hpo.finalize.comparison import Estimate, Verdict
 from autoencoder_hpo.finalize.images import HeldOutImages, held_out_noise
-from autoencoder_hpo.finalize.results import Selection, TestScores
+from autoencoder_hpo.finalize.results import Selection
 from autoencoder_hpo.finalize.testing import (
     BaselineScores,
     look,
@@ -53,7 +54,7 @@ def baseline(
     )
 
 
-def looked(ours: float, filter_: float) -> TestScores:
+def looked(ours: float, filter_: float) -> results.TestScores:
     test = images()
     rows = [baseline("noisy input", test, 0.0), baseline("affine filter", test, filter_)]
     return look(towards(test.clean, ours), test, rows, task(), slow_images=IMAGES)
