@@ -15,7 +15,7 @@ from autoencoder_hpo.diagnosis.findings import Finding, Sure
 from autoencoder_hpo.settings import packaged
 
 STYLES: dict[Sure, str] = {"certain": "bold red", "likely": "bold yellow", "possible": "bold cyan"}
-NOTHING = "NoTrial holds this study back."
+NOTHING = "Nothing holds this study back."
 TOO_EARLY = "No trial is complete yet: only the images can be judged."
 NEW_STUDY = "A changed study file is another study: give it another name: and run it."
 

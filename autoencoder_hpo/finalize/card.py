@@ -38,7 +38,7 @@ def model_card(
         *_groups(result.tested),
         *_strengths(result.tested, task),
         "## How the winner was found",
-        _contest(result.selection, plan),
+        _contest(result.contest, plan),
         "## Limits",
         _limits(task, model, shape),
         "## How to use it",
@@ -63,7 +63,7 @@ def _images(result: Finalized, task: Task, shape: Sequence[int]) -> str:
         f"- data set: {task.data.dataset}; {_size(channels, height, width)}, pixels in [0, 1]",
         f"- noise: {noise}{clipped}",
         f"- trained on {winner.train_images:,} images (the search used {winner.searched_on:,}); "
-        f"{result.selection.images:,} others chose the epoch and the winner, and "
+        f"{result.contest.images:,} others chose the epoch and the winner, and "
         f"{result.tested.images:,} were kept for the one test",
     ]
     return "\n".join(lines)

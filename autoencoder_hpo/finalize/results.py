@@ -127,7 +127,7 @@ class TestScores:
 @dataclass(frozen=True, slots=True)
 class Finalized:
     study: str
-    selection: Selection
+    contest: Selection
     winner: Winner
     tested: TestScores
     looks: tuple[Look, ...]

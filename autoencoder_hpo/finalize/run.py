@@ -116,7 +116,7 @@ def _test_and_pack(
     )
     result = Finalized(
         study=plan.opened.name,
-        selection=selection,
+        contest=selection,
         winner=winner,
         tested=tested,
         looks=looks,

@@ -105,7 +105,7 @@ def no_findings(contents: Contents) -> str:
     """What an empty diagnosis means."""
     if contents.summary["best"] is None:
         return "No trial is complete yet: only the images can be judged, and they are fine."
-    return "NoTrial was found that holds this study back."
+    return "Nothing was found that holds this study back."
 
 
 def audited(contents: Contents) -> str | None:

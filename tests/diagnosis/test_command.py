@@ -9,6 +9,7 @@ from diagnosis.conftest import Finish, prune
 from rich.console import Console
 from support import Create, Ended, inputs_of
 
+from autoencoder_hpo.config import Metric
 from autoencoder_hpo.diagnosis.audit import Regret
 from autoencoder_hpo.diagnosis.facts import facts_of
 from autoencoder_hpo.diagnosis.findings import Finding
@@ -86,15 +87,19 @@ def test_the_note_of_the_study_has_the_surest_findings(
 
 def test_a_healthy_study_is_told_so() -> None:
     screen = Console(width=100, record=True)
-    screen.print(diagnosis_screen("digits", [], None, complete=9))
+    screen.print(diagnosis_screen("digits", [], None, complete=9, metric=Metric.VAL_MSE))
     assert screen.export_text() == "digits: Nothing holds this study back.\n"
     finding = Finding("overfitting", "trial 3", "It rises.", {}, "possible", "Add dropout.")
-    screen.print(diagnosis_screen("digits", [finding], Regret(2, 0.2, 0.5, (3,)), complete=9))
+    screen.print(
+        diagnosis_screen(
+            "digits", [finding], Regret(2, 0.2, 0.5, (3,)), complete=9, metric=Metric.VAL_MSE
+        )
+    )
     said = screen.export_text()
     assert "digits: 1 finding, the surest first\n1. overfitting (trial 3), possible" in said
     assert "the best is 0.20 dB above the study's best, and 1 of them come" in said
     assert "another name" not in said  # there is no line to change
-    assert "none had a finite loss" in audit_line(Regret(1, None, 0.0, ()))
+    assert "none had a finite loss" in audit_line(Regret(1, None, 0.0, ()), Metric.VAL_MSE)
 
 
 def test_facts_know_whether_more_trials_are_to_come(finish: Finish) -> None:

@@ -134,8 +134,8 @@ def test_the_page_asks_for_nothing() -> None:
 
 def test_a_healthy_study_has_no_finding() -> None:
     page = render([contents([trial(0)])], "html")
-    assert "NoTrial was found that holds this study back." in page
-    assert "NoTrial was found" not in render([mixed()], "html")
+    assert "Nothing was found that holds this study back." in page
+    assert "Nothing was found" not in render([mixed()], "html")
     assert "only the images can be judged" in render([contents([])], "html")
 
 
