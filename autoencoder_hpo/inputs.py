@@ -71,6 +71,13 @@ def _group_sizes(prepared: DeviceData) -> dict[str, int] | None:
     return None if prepared.val_names is None else dict(Counter(prepared.val_names))
 
 
+def check_objective(file: StudyFile, inputs: Inputs) -> None:
+    """Raises StudyError: the objective has no value for images of this size."""
+    refused = file.study.search.objective.refuses_shape(inputs.images.shape)
+    if refused is not None:
+        raise StudyError(file.where, [f"search.objective: {refused}"])
+
+
 def check_models(file: StudyFile, inputs: Inputs) -> None:
     """Try every corner's model on the shape of the images.
 

@@ -6,7 +6,7 @@ the pruner of the study says is asked as a worker would ask it.
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, assert_never
 
 import optuna
 import yaml
@@ -146,6 +146,12 @@ def _value(psnr: float, study: Study) -> float:
             return float(error)
         case Metric.VAL_PSNR:
             return psnr
+        case Metric.VAL_SSIM:
+            return float(1 - error)
+        case Metric.VAL_BCE:
+            return float(error)
+        case _ as never:
+            assert_never(never)
 
 
 def told(

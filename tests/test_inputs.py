@@ -10,7 +10,7 @@ from support import inputs_of, study_file
 from autoencoder_hpo.config import TrialConfig
 from autoencoder_hpo.data.splits import SearchData
 from autoencoder_hpo.errors import StudyError
-from autoencoder_hpo.inputs import check_models, describe
+from autoencoder_hpo.inputs import check_models, check_objective, describe
 from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.study import StudyFile
 from autoencoder_hpo.training.folds import build_training
@@ -85,3 +85,16 @@ def test_every_reason_why_models_cannot_take_the_images_is_said_once(settings: S
         check_models(file, inputs_of(file, settings))
     assert len(caught.value.problems) == 2
     assert "conv with depth 4 halves images of 8×8 to nothing" in caught.value.problems[0]
+
+
+def test_an_objective_that_the_images_have_not_is_refused(
+    settings: Settings, tmp_path: Path
+) -> None:
+    np.save(tmp_path / "vectors.npy", np.random.default_rng(0).random((90, 30)))
+    data = {"dataset": "array", "path": f"{tmp_path}/vectors.npy", "train": 40, "validation": 20}
+    for objective in ("val_psnr", "val_bce"):
+        file = study_file(task={"data": data}, search={"objective": objective})
+        check_objective(file, inputs_of(file, settings))
+    file = study_file(task={"data": data}, search={"objective": "val_ssim"})
+    with pytest.raises(StudyError, match=r"search\.objective: val_ssim needs images of 3×3.*1×30"):
+        check_objective(file, inputs_of(file, settings))

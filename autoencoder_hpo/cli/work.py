@@ -264,7 +264,7 @@ def _create_or_agree(database: "Storage", file: "StudyFile", device: str | None)
 
 
 def _create(database: "Storage", file: "StudyFile", device: str | None) -> "StudyHandle":
-    from autoencoder_hpo.inputs import check_models, describe, load_inputs
+    from autoencoder_hpo.inputs import check_models, check_objective, describe, load_inputs
     from autoencoder_hpo.settings import settings
     from autoencoder_hpo.storage.study import create_study, refuse_taken
     from autoencoder_hpo.training.devices import choose_device
@@ -274,6 +274,7 @@ def _create(database: "Storage", file: "StudyFile", device: str | None) -> "Stud
     inputs = load_inputs(file, settings(), choose_device("cpu"))
     for skipped in inputs.images.skipped:
         warn(f"left out: {skipped}")
+    check_objective(file, inputs)
     check_models(file, inputs)
     return create_study(database, file, describe(inputs))
 

@@ -63,10 +63,19 @@ def _of_error(error: float) -> float:
     return -10 * math.log10(max(error, LEAST))
 
 
+def _of_likeness(likeness: float) -> float:
+    """10·log10(1 / (1 - SSIM)), as codecs report it (x264; Ballé et al., 2018)."""
+    return _of_error(1 - likeness)
+
+
 class Metric(StrEnum):
     """A score of restored validation images against the clean ones.
 
     `val_mse` is over all pixels; the others are means over images. See docs/scores.md.
+
+    Steps are measured: an mlp and a unet on digits under two strengths of noise, five seeds each.
+    Two seeds are apart by 0.06 to 0.10 dB of PSNR or MSE, 0.07 to 0.13 dB of SSIM, and 0.014 to
+    0.026 dB of BCE, which counts what even a perfect restoration has: the entropy of grey pixels.
     """
 
     VAL_MSE = "val_mse", Row(
@@ -78,6 +87,16 @@ class Metric(StrEnum):
         maximize=True, decibel=float, step=0.05,
         short="PSNR", digits=2, unit=" dB", shown="val_psnr", lowest=0.0,
         in_unit=False, least_side=1,
+    )  # fmt: skip
+    VAL_SSIM = "val_ssim", Row(
+        maximize=True, decibel=_of_likeness, step=0.05,
+        short="SSIM", digits=4, unit="", shown="val_ssim", lowest=-math.inf,
+        in_unit=False, least_side=3,
+    )  # fmt: skip
+    VAL_BCE = "val_bce", Row(
+        maximize=False, decibel=_of_error, step=0.01,
+        short="BCE", digits=5, unit="", shown="val_bce", lowest=-math.inf,
+        in_unit=True, least_side=1,
     )  # fmt: skip
 
     _row: Row
@@ -204,6 +223,12 @@ class Metric(StrEnum):
     def named(self, value: float | None) -> str:
         """A value in a sentence: its unit or its name says what it is."""
         return self.said(value) if self._row.unit else f"{self.short} {self.said(value)}"
+
+    def by(self, difference: float) -> str:
+        """A difference of two values in a sentence."""
+        return (
+            self.said(difference) if self._row.unit else f"{self.said(difference)} of {self.short}"
+        )
 
     @property
     def distance_unit(self) -> str:

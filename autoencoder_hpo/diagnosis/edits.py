@@ -187,10 +187,12 @@ def small_unet(facts: Facts) -> str | None:
     """A unet in place of the models; None where there is one, or the study cannot take it."""
     unet = unet_for(tuple(facts.data["shape"]))
     kinds = {config.config["model"]["kind"] for config in corners(facts.study.trial)}
+    if unet and facts.study.search.objective.refuses_output("residual"):
+        unet = {**unet, "output": "sigmoid"}
     tree = {**facts.study.trial, "model": unet}
     if unet is None or unet["kind"] in kinds or not _starts_fit(facts, tree):
         return None
-    return None if config_problems(tree, facts.study.task) else line("trial.model", unet)
+    return None if config_problems(tree, facts.study) else line("trial.model", unet)
 
 
 def pruner_with(facts: Facts, **changes: Any) -> str:

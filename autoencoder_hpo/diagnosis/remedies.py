@@ -72,7 +72,7 @@ def a_unet(case: Case) -> str | None:
     unet = unet_for(case.shape)
     if unet is None or case.config.model.kind == unet["kind"]:
         return None
-    sigmoid = {"output": "sigmoid"} if case.config.loss == "bce" else {}
+    sigmoid = {"output": "sigmoid"} if case.needs_sigmoid else {}
     return line("trial.model", {**unet, **sigmoid})
 
 

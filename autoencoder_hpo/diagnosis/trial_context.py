@@ -8,6 +8,7 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState
 
 from autoencoder_hpo.config import Task, TrialConfig
+from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.diagnosis.curves import Curve
 from autoencoder_hpo.diagnosis.findings import Facts, Finding, Sure
 from autoencoder_hpo.storage.leases import CONFIG, REASON
@@ -47,6 +48,8 @@ class Case:
     """The MSE that so many components leave; empty where it is not known."""
     grid: bool
     """Whether the study's sampler takes lists only."""
+    metric: Metric
+    """What the study improves."""
 
     @classmethod
     def of(cls, trial: FrozenTrial, facts: Facts) -> "Case | None":
@@ -69,6 +72,7 @@ class Case:
             affine_mse=(data.get("affine") or {}).get("mse"),
             pca=dict(zip(pca["components"], pca["mse"], strict=True)),
             grid=isinstance(study.search.sampler, Grid),
+            metric=study.search.objective,
         )
 
     @property
@@ -84,6 +88,11 @@ class Case:
         """Whether the training loss is the validation error of other images."""
         same_noise = self.config.corruption in (None, self.task.corruption)
         return self.config.loss == "mse" and same_noise
+
+    @property
+    def needs_sigmoid(self) -> bool:
+        """Whether the loss or the objective takes no pixels outside of [0, 1]."""
+        return self.config.loss == "bce" or self.metric.refuses_output("residual") is not None
 
     @property
     def parameters(self) -> int:

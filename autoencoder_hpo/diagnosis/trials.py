@@ -82,7 +82,7 @@ def worse_than_without(case: Case) -> Finding | None:
             f"It damages images: its error is {mse(error)}, that of the noisy input "
             f"{mse(case.noisy_mse)}."
         )
-        if model.output != "residual" and case.config.loss != "bce":
+        if model.output != "residual" and not case.needs_sigmoid:
             remedy = "Let it predict the noise (output: residual): it then begins with its input."
             change: str | None = line("trial.model.output", "residual")
         else:

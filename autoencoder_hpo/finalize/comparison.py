@@ -170,7 +170,7 @@ def _reason(winner: Compared, ranking: Sequence[Compared], metric: Metric) -> st
         return f"it has the {metric.best_end} mean, ties with trial {named}, and is no larger"
     nearest = others[0]
     return (
-        f"it is better than every other: by {metric.named(nearest.behind.mean)} "
+        f"it is better than every other: by {metric.by(nearest.behind.mean)} "
         f"than trial {nearest.trial}{_interval(nearest.behind, metric)}"
     )
 

@@ -131,7 +131,7 @@ def _beside(one: Mapping[str, Any], best: Mapping[str, Any], metric: Metric) -> 
         return ahead(one["val_psnr"] - best["val_psnr"], "the best denoiser")
     by = metric.ahead(one[metric.value], best[metric.value])
     side = "better" if by >= 0 else "worse"
-    return f"{metric.named(abs(by))} {side} than the best denoiser"
+    return f"{metric.by(abs(by))} {side} than the best denoiser"
 
 
 def moment(when: datetime) -> str:

@@ -76,8 +76,7 @@ def _checked(tree: dict[str, Any]) -> tuple[Study | None, list[Problem]]:
     study, found = validated(Study, tree)
     problems += [problem for problem in found if not _is_below(problem, problems)]
     if isinstance(tree.get("trial"), dict):
-        task = study.task if study else None
-        problems += hole_problems(tree["trial"]) or config_problems(tree["trial"], task)
+        problems += hole_problems(tree["trial"]) or config_problems(tree["trial"], study)
     if study is None or problems:
         return None, problems
     entries, problems = start_entries(study)

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from autoencoder_hpo.config import Task, TrialConfig
+from autoencoder_hpo.config import TrialConfig
+from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.space import (
     Filled,
     Parameter,
@@ -84,18 +85,21 @@ def _without_choices(path: Path) -> Path:
     return path[:at] + _without_choices(path[at + 2 :])
 
 
-def config_problems(trial: dict[str, Any], task: Task | None) -> list[Problem]:
-    """Try every corner as a trial config, and against the task once that is known."""
+def config_problems(trial: dict[str, Any], study: Study | None) -> list[Problem]:
+    """Try every corner as a trial config, and against the rest once that is known."""
     found: dict[Problem, None] = {}
     for filled in [*corners(trial), *inner_points(trial)]:
-        found |= dict.fromkeys(_filled_problems(filled, trial, task))
+        found |= dict.fromkeys(_filled_problems(filled, trial, study))
     return list(found)
 
 
-def _filled_problems(filled: Filled, trial: dict[str, Any], task: Task | None) -> list[Problem]:
+def _filled_problems(filled: Filled, trial: dict[str, Any], study: Study | None) -> list[Problem]:
     config, problems = validated(TrialConfig, filled.config)
-    if config and task:
-        problems = epoch_problems(config, task)
+    if config and study:
+        problems = [
+            *epoch_problems(config, study.task),
+            *_output_problems(config, study.search.objective),
+        ]
     return [
         Problem(
             ("trial", *_source(problem.at, filled)),
@@ -128,6 +132,16 @@ def _when(problem: Problem, filled: Filled, trial: dict[str, Any]) -> str:
     if not isinstance(space, list):
         return ""
     return f" (for kind {config['kind']}; with choice: each kind has its own keys)"
+
+
+def _output_problems(config: TrialConfig, metric: Metric) -> list[Problem]:
+    """A model whose pixels the objective cannot measure."""
+    at: Path = ("model", "output")
+    refused = metric.refuses_output(config.model.output)
+    return [] if refused is None else [Problem(at, at, refused)]
+
+
+# ---- the search ------------------------------------------------------------------------
 
 
 def search_problems(study: Study) -> list[Problem]:

@@ -13,6 +13,7 @@ from typing import assert_never
 
 import torch
 from torch import Tensor
+from torch.nn.functional import avg_pool2d
 
 from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.training.prepared import DeviceData
@@ -65,8 +66,57 @@ def per_image(metric: Metric, restored_NCHW: Tensor, clean_NCHW: Tensor) -> Tens
             return mse_per_image(restored_NCHW, clean_NCHW).double()
         case Metric.VAL_PSNR:
             return psnr(mse_per_image(restored_NCHW, clean_NCHW).double())
+        case Metric.VAL_SSIM:
+            return ssim_per_image(restored_NCHW, clean_NCHW)
+        case Metric.VAL_BCE:
+            return bce_per_image(restored_NCHW, clean_NCHW)
         case _:
             assert_never(metric)
+
+
+def bce_per_image(restored_NCHW: Tensor, clean_NCHW: Tensor) -> Tensor:
+    """Mean binary cross-entropy of each image's pixels, in nats: [N].
+
+    As torch's, with logarithms of at least -100; that one ends a CUDA process where a pixel is NaN.
+    """
+    restored, clean = restored_NCHW.float(), clean_NCHW
+    bright = clean * restored.log().clamp(min=-100)
+    dark = (1 - clean) * (-restored).log1p().clamp(min=-100)
+    return -(bright + dark).flatten(1).mean(1)
+
+
+def ssim_per_image(restored_NCHW: Tensor, clean_NCHW: Tensor) -> Tensor:
+    """The structural similarity of each image, which `ssim` is the mean of: [N].
+
+    Every epoch may need it, so that it is computed where the images lie. As scikit-image does:
+    uniform windows inside the image, sample covariances, constants of a range of 1.
+
+    Raises:
+        ValueError: the images have a side below 3.
+    """
+    window = _window(clean_NCHW)
+    if window is None:
+        raise ValueError(f"images of {tuple(clean_NCHW.shape[-2:])} pixels have no structure")
+
+    def mean(images_NCHW: Tensor) -> Tensor:
+        return avg_pool2d(images_NCHW, window, stride=1)
+
+    level = clean_NCHW.mean((2, 3), keepdim=True)  # less is lost where a bright image is flat
+    one, other = restored_NCHW.float() - level, clean_NCHW - level
+    ux, uy = mean(one), mean(other)
+    sample = window**2 / (window**2 - 1)
+    vx, vy = sample * (mean(one * one) - ux * ux), sample * (mean(other * other) - uy * uy)
+    vxy = sample * (mean(one * other) - ux * uy)
+    ux, uy, c1, c2 = ux + level, uy + level, 0.01**2, 0.03**2
+    above = (2 * ux * uy + c1) * (2 * vxy + c2)
+    return (above / ((ux * ux + uy * uy + c1) * (vx + vy + c2))).flatten(1).mean(1)
+
+
+def _window(images_NCHW: Tensor) -> int | None:
+    """Side of the windows of a structural similarity: odd, at most 7; None below 3."""
+    side = min(images_NCHW.shape[-2:])
+    window = min(7, side if side % 2 else side - 1)
+    return window if window >= 3 else None
 
 
 def psnr_of_groups(mse_N: Tensor, names: Sequence[str] | None) -> dict[str, float] | None:
@@ -86,9 +136,8 @@ def ssim(restored_NCHW: Tensor, clean_NCHW: Tensor) -> float | None:
     """
     from skimage.metrics import structural_similarity  # slow to import, needed once a trial
 
-    side = min(restored_NCHW.shape[-2:])
-    window = min(7, side if side % 2 else side - 1)
-    if window < 3:
+    window = _window(restored_NCHW)
+    if window is None:
         return None
     similarity: Callable[..., float] = structural_similarity  # which has no types
     # skimage takes the mean over channels: every image is one.

@@ -6,7 +6,7 @@ never read from what the program says of a metric.
 
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -19,23 +19,34 @@ from contracts.ladder import (
     WIDTH,
     file_of,
     images,
+    restored,
     trial,
     value,
 )
 from optuna.trial import FrozenTrial, TrialState
+from support import CPU, config_of
 
 from autoencoder_hpo.config.metric import Metric
+from autoencoder_hpo.data.splits import folds as split
+from autoencoder_hpo.data.splits import load_search_data
 from autoencoder_hpo.diagnosis.audit import promising, regret
 from autoencoder_hpo.diagnosis.findings import Audited, Facts
 from autoencoder_hpo.diagnosis.pruning import of_pruning
 from autoencoder_hpo.diagnosis.ranking import complete, curve, level
+from autoencoder_hpo.finalize.comparison import Candidate, choose_winner
 from autoencoder_hpo.finalize.plan import Request, make_plan
+from autoencoder_hpo.finalize.retraining import Retrained, write_result
+from autoencoder_hpo.finalize.selection import decide
+from autoencoder_hpo.report.comparing import compare, progress
 from autoencoder_hpo.report.contents import Contents
 from autoencoder_hpo.report.figures import figures
 from autoencoder_hpo.report.gallery import Gallery
 from autoencoder_hpo.report.parameters import _in_memory
 from autoencoder_hpo.report.tables import best_table
+from autoencoder_hpo.report.wording import audited, verdict
+from autoencoder_hpo.reproduce import Again
 from autoencoder_hpo.settings import Settings
+from autoencoder_hpo.showcase.notes import trial_note
 from autoencoder_hpo.showcase.pictures import png, strip
 from autoencoder_hpo.showcase.plots import history
 from autoencoder_hpo.showcase.preview_images import Probes
@@ -44,9 +55,15 @@ from autoencoder_hpo.showcase.study import _best_rows
 from autoencoder_hpo.storage.database import Storage, open_storage
 from autoencoder_hpo.storage.plateau import at_a_standstill
 from autoencoder_hpo.storage.samplers import PruningCheck, with_search
-from autoencoder_hpo.storage.status import summary, trial_record
+from autoencoder_hpo.storage.status import best_record, summary, trial_record
 from autoencoder_hpo.storage.study import StudyHandle, best_first, best_of, create_study
+from autoencoder_hpo.storage.study import count as count_of
+from autoencoder_hpo.text import trial_line
 from autoencoder_hpo.training import loop
+from autoencoder_hpo.training.folds import FoldedTraining, build_training
+from autoencoder_hpo.training.loop import Training
+from autoencoder_hpo.training.metrics import per_image
+from autoencoder_hpo.training.prepared import prepare
 
 ORDER = (2, 4, 0, 5, 3, 1)
 """The rungs of trials 0, 1, 2, …"""
@@ -97,11 +114,18 @@ def told(
 def reported(metric: Metric, some: Sequence[FrozenTrial], **changes: Any) -> Contents:
     """What a report says of these trials."""
     file = file_of(metric, **changes)
+    best = best_of(some, metric)
+    assert best is not None
     return Contents(
         name="tiny",
         file=file.text,
         facts=Facts(file.study, DATA, some),
-        summary={},
+        summary={
+            "best": best_record(best, None, metric),
+            "state": "done",
+            "counts": asdict(count_of(some)),
+            "budget": {"trials": len(some)},
+        },
         findings=(),
         audit=(),
         gallery=Gallery([], None),
@@ -255,6 +279,37 @@ def test_the_best_trials_are_finalized(
     assert {job.best_by for job in plan.jobs} == {metric}
 
 
+@pytest.mark.parametrize("better", [0, 1])
+def test_the_better_candidate_wins(metric: Metric, better: int) -> None:
+    """Both are as large, so that the size decides nothing; the contest is held in what is shown."""
+    clean, _ = images()
+    values = [per_image(metric.shown, restored(rung), clean).numpy() for rung in (2, 4)]
+    first, second = values if better else values[::-1]
+    candidates = [Candidate(0, 9, first), Candidate(1, 9, second)]
+    found = choose_winner(candidates, metric=metric.shown, groups=None, seed=0)
+    assert (found.winner, found.leader) == (better, better)
+    behind = found.ranking[1].behind
+    assert behind.above_zero
+    assert f"better than every other: by {metric.shown.by(behind.mean)} " in found.reason
+
+
+def test_the_contest_is_held_in_the_objective(
+    metric: Metric, database: Storage, tmp_path: Path
+) -> None:
+    """Stored retrainings, of which the best by the objective wins."""
+    opened = told(database, metric, trials(metric))
+    settings = Settings(home=tmp_path, storage=None, password_file=None, data=None, grace=60.0)
+    request = Request(top=3, seeds=1, device="cpu", workers=1, out=tmp_path / "x.denoiser")
+    plan = make_plan(opened, request, settings)
+    clean, _ = images()
+    for job in plan.jobs:
+        scores = per_image(metric.shown, restored(ORDER[job.trial]), clean).double()
+        write_result(job, Retrained(3, 3, 9, scores, {"w": clean[:1].clone()}), plan.folder)
+    contest = decide(plan, None)
+    assert contest.verdict.winner == BEST_FIRST[0]
+    assert [each.trial for each in contest.verdict.ranking] == BEST_FIRST[:3]
+
+
 # ---- pictures and reports --------------------------------------------------------------
 
 
@@ -313,3 +368,84 @@ def test_the_best_so_far_is_the_best(metric: Metric) -> None:
     points, _, so_far = history(records, None, metric=metric.shown)["data"]
     best = [max(ORDER[: place + 1]) for place in range(RUNGS)]
     assert so_far["y"] == [points["y"][ORDER.index(rung)] for rung in best]
+
+
+def test_texts_say_what_is_improved(metric: Metric) -> None:
+    some = trials(metric)
+    contents = reported(metric, some)
+    best = some[BEST_FIRST[0]]
+    shown = metric.shown
+    said = shown.named(best.user_attrs["scores"][shown.value])
+    assert said in verdict(contents)[0]
+    assert f"complete  {said}" in trial_line(trial_record(best), metric)
+    assert trial_note(trial_record(best), 16.0, metric=metric).startswith(f"**{said}")
+
+
+def test_an_audit_names_the_best_of_what_it_finished(metric: Metric) -> None:
+    some = trials(metric)
+    better, worse = (
+        {"trial": 10 + rung, "epoch": 1, "value": value(metric, rung), "psnr": 20.0 - rung}
+        for rung in (4, 1)
+    )
+    contents = replace(reported(metric, some), audit=[worse, better])
+    said = audited(contents)
+    assert said is not None
+    assert "the best of them, trial 14," in said
+
+
+def test_of_several_studies_the_best_is_marked(metric: Metric) -> None:
+    several = [
+        replace(reported(metric, [trial(metric, 0, rung, agree=True)]), name=f"study-{rung}")
+        for rung in (1, 4, 2)
+    ]
+    compared = compare(several)
+    assert [row.best for row in compared.rows] == [False, True, False]
+    drawn = progress(compared)
+    assert drawn is not None
+    assert [trace["y"][-1] for trace in drawn.plot["data"]] == [
+        metric.shown.height(value(metric.shown, rung)) for rung in (1, 4, 2)
+    ]
+
+
+# ---- real trainings --------------------------------------------------------------------
+
+WAVERING = {"optimizer": {"kind": "adam", "learning_rate": 0.1}, "batch_size": 16}
+"""So fast that the last epoch of the one on a single split is not its best."""
+
+
+def folded(metric: Metric, folds: int) -> Training | FoldedTraining:
+    task = {"epochs": 4, "folds": folds, "data": {"dataset": "digits", "train": 128}}
+    model = {"kind": "mlp", "depth": 1, "width": 8, "latent": 4}
+    file = file_of(metric, task=task, trial={**WAVERING, "model": model})
+    images = load_search_data(file.study.task, base=Path("/"), datasets=Path("/nowhere"))
+    prepared = [
+        prepare(train, validation, file.study.task, CPU)
+        for train, validation in split(images, folds, 0)
+    ]
+    return build_training(file.study.task, config_of(file), prepared, seed=1, best_by=metric)
+
+
+@pytest.mark.parametrize("folds", [1, 2])
+def test_a_training_keeps_its_best_epoch(metric: Metric, folds: int) -> None:
+    run = folded(metric, folds)
+    results = list(run)
+    levels = [metric.decibel(metric.of(each)) for each in results]
+    assert run.best is not None
+    assert run.best.epoch == levels.index(max(levels)) + 1
+    scores = run.scores()
+    assert metric.of(scores) == pytest.approx(metric.of(run.best), rel=1e-4)
+    always = {"epoch", "train_loss", "val_mse", "val_psnr", "learning_rate"}
+    assert set(results[0].as_record()) == always | {metric.value}
+    again = folded(metric, folds)
+    again.load_state_dict(run.state_dict())
+    assert again.history == run.history
+    assert again.best == run.best
+
+
+def test_reproducing_compares_the_best_epochs(metric: Metric) -> None:
+    shown = metric.shown
+    stored, now = (epochs(shown, rungs) for rungs in ([1, 4, 2], [1, 3, 2]))
+    again = Again(stored, now, ["another device"], shown)
+    assert again.best == (value(shown, 4), value(shown, 3))
+    assert not again.reproduced
+    assert Again(stored, [*stored[:2], now[2]], ["another device"], shown).reproduced

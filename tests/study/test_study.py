@@ -385,6 +385,16 @@ TRIAL_KEYS = (
             "pruner: {kind: successive_halving, min_resource: 0}",
             "F:6: search.pruner.min_resource: found 0; must be above 0, or auto",
         ),
+        (
+            "trials: 20",
+            "trials: 20, objective: val_ssm",
+            "F:6: search.objective: found 'val_ssm'; allowed: val_mse, val_psnr, val_ssim, val_bce (did you mean val_ssim?)",
+        ),
+        (
+            "trials: 20",
+            "trials: 20, objective: val_bce",
+            "F:15: trial.model.output: is residual; search.objective val_bce needs restored pixels in [0, 1]: set output: sigmoid, or another objective",
+        ),
         ("trials: 20", "trials: 20, start: 3", "F:6: search.start: found 3; must be a list"),
         # what must hold between parts
         (

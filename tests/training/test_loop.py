@@ -2,6 +2,7 @@
 
 import io
 import math
+from dataclasses import replace
 from itertools import islice, product
 from pathlib import Path
 
@@ -250,3 +251,19 @@ def test_early_stopping_counts_epochs_without_a_better_one() -> None:
     assert stalled(history, 3, Metric.VAL_PSNR)
     assert not stalled(history, 4, Metric.VAL_PSNR)
     assert not stalled([], 1, Metric.VAL_MSE)
+
+
+def test_a_history_of_an_older_version_is_read_and_written_as_it_was() -> None:
+    stored = {
+        "epoch": 1, "train_loss": 0.2, "val_mse": 0.1, "val_psnr": 10.0, "learning_rate": 0.01,
+    }  # fmt: skip
+    read = EpochResult.of_record(stored)
+    assert read == EpochResult(1, 0.2, 0.1, 10.0, 0.01)
+    assert list(read.as_record().items()) == list(stored.items())
+    with_ssim = {**stored, "val_ssim": 0.5}
+    assert EpochResult.of_record(with_ssim).as_record() == with_ssim
+
+
+def test_an_epoch_whose_objective_is_not_finite_is_not_finite() -> None:
+    assert result(1, 2.0).finite
+    assert not replace(result(1, 2.0), also={"val_ssim": float("nan")}).finite

@@ -4,16 +4,21 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
+from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.training.metrics import (
     Scores,
+    bce_per_image,
     mean_scores,
     mse_per_image,
+    per_image,
     psnr,
     psnr_of_groups,
     score,
     ssim,
+    ssim_per_image,
 )
 
 
@@ -88,3 +93,58 @@ def test_groups_are_means_over_their_images() -> None:
     found = psnr_of_groups(mse_per_image(torch.stack(errors), clean), ("dogs", "cats", "cats"))
     assert found == {"cats": 30.0, "dogs": 20.0}
     assert psnr_of_groups(mse_per_image(clean, clean), None) is None
+
+
+def inside(*shape: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """The same with pixels in [0, 1]."""
+    restored, clean = pair(*shape)
+    return restored.clamp(0, 1), clean
+
+
+@pytest.mark.parametrize("metric", Metric)
+def test_the_mean_over_images_is_the_score(metric: Metric) -> None:
+    restored, clean = inside(6, 3, 9, 8)
+    scores = score(restored, restored, clean, metric)
+    values_N = per_image(metric, restored, clean)
+    assert values_N.shape == (6,)
+    assert float(values_N.mean()) == pytest.approx(metric.of(scores), abs=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(6, 1, 8, 8), (4, 3, 28, 20), (5, 1, 3, 9)])
+def test_ssim_of_each_image_is_that_of_scikit_image(shape: tuple[int, ...]) -> None:
+    restored, clean = pair(*shape)
+    own = ssim_per_image(restored, clean)
+    assert own.tolist() == pytest.approx(
+        [ssim(one[None], other[None]) for one, other in zip(restored, clean, strict=True)], abs=1e-5
+    )
+
+
+def test_ssim_of_bright_flat_images_is_not_lost_in_rounding() -> None:
+    clean = torch.full((2, 1, 8, 8), 0.99)
+    assert ssim_per_image(clean + 0.001, clean).tolist() == pytest.approx([1, 1], abs=1e-5)
+
+
+def test_images_without_structure_have_no_ssim_of_each() -> None:
+    with pytest.raises(ValueError, match=r"images of \(1, 30\) pixels have no structure"):
+        ssim_per_image(*pair(4, 1, 1, 30))
+
+
+def test_bce_is_that_of_torch() -> None:
+    restored, clean = inside(6, 1, 8, 8)
+    restored[0, 0, 0, :2] = torch.tensor([0.0, 1.0])  # where a logarithm has no end
+    clean[0, 0, 0, :2] = torch.tensor([1.0, 0.0])
+    own = float(bce_per_image(restored, clean).mean())
+    assert own == pytest.approx(float(F.binary_cross_entropy(restored, clean)))
+    assert torch.isnan(bce_per_image(restored * math.nan, clean)).all()
+
+
+def test_scores_store_another_metric_only_where_they_went_by_it() -> None:
+    restored, clean = inside(6, 1, 8, 8)
+    names = [field for field in Scores.__dataclass_fields__ if field != "also"]
+    for metric in (Metric.VAL_MSE, Metric.VAL_PSNR, Metric.VAL_SSIM):
+        assert list(score(restored, restored, clean, metric).as_record()) == names
+    both = [score(each, each, clean, Metric.VAL_BCE) for each in (restored, clean)]
+    assert list(both[0].as_record()) == [*names, "val_bce"]
+    mean = mean_scores(both)
+    known = [each.also["val_bce"] for each in both]
+    assert mean.also["val_bce"] == pytest.approx(sum(known) / 2)

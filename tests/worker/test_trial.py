@@ -10,7 +10,9 @@ import torch
 from optuna.trial import FrozenTrial, TrialState
 from support import Create, after, inputs_of
 
+from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.storage.leases import Claimed, claim, release
+from autoencoder_hpo.storage.status import summary
 from autoencoder_hpo.storage.study import StudyHandle
 from autoencoder_hpo.training.loop import EpochResult, Training
 from autoencoder_hpo.training.steps import Steps
@@ -93,6 +95,38 @@ def test_the_value_is_the_objective(create: Create, context: WorkerContext) -> N
     opened = create(search={"objective": "val_psnr"})
     run_one(opened, context)
     assert only(opened).value == only(opened).user_attrs["scores"]["val_psnr"]
+
+
+@pytest.mark.parametrize("metric", [Metric.VAL_SSIM, Metric.VAL_BCE])
+def test_an_objective_of_its_own_is_measured_in_every_epoch(
+    create: Create, context: WorkerContext, metric: Metric
+) -> None:
+    opened = create(search={"objective": metric.value})
+    run_one(opened, context)
+    trial = only(opened)
+    course = [epoch[metric.value] for epoch in trial.user_attrs["history"]]
+    assert list(trial.intermediate_values.values()) == course
+    assert len(set(course)) == len(course) == 3
+    assert trial.value == trial.user_attrs["scores"][metric.value]
+    assert trial.value == pytest.approx(metric.best(course), rel=1e-4)
+    assert trial.user_attrs[metric.value] == metric.best(course)
+    said = summary(opened)["best"]
+    assert said[metric.value] == trial.value
+
+
+def test_the_records_of_other_studies_know_nothing_of_it(
+    create: Create, context: WorkerContext
+) -> None:
+    opened = create()
+    run_one(opened, context)
+    attrs = only(opened).user_attrs
+    assert list(attrs["history"][0]) == [
+        "epoch", "train_loss", "val_mse", "val_psnr", "learning_rate",
+    ]  # fmt: skip
+    assert list(attrs["scores"]) == [
+        "val_mse", "val_psnr", "val_ssim", "noisy_mse", "noisy_psnr", "noisy_ssim", "psnr_gain",
+    ]  # fmt: skip
+    assert not {"val_mse", "val_ssim", "val_bce"} & set(attrs)
 
 
 def test_without_corruption_there_is_no_gain(create: Create, context: WorkerContext) -> None:
