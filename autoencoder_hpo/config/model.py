@@ -280,12 +280,17 @@ class UnetConfig(ModelBase):
         return None
 
 
+def _check_two_sides(kind: str, shape: ImageShape) -> None:
+    _, height, width = shape
+    if min(height, width) == 1:
+        what = "feature vectors" if height == 1 else f"images of {height}×{width}"
+        raise ValueError(f"{kind} cannot take {what}; use kind: mlp")
+
+
 def _check_halving(model: ConvConfig | UnetConfig, shape: ImageShape) -> None:
+    _check_two_sides(model.kind, shape)
     _, height, width = shape
     side = min(height, width)
-    if side == 1:
-        what = "feature vectors" if height == 1 else f"images of {height}×{width}"
-        raise ValueError(f"{model.kind} cannot take {what}; use kind: mlp")
     if 2**model.depth > side:
         most = side.bit_length() - 1
         raise ValueError(
