@@ -1,11 +1,13 @@
 """The import direction, checked. ARCHITECTURE.md explains why it is this way."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
 
-PACKAGE = Path(__file__).parent.parent / "autoencoder_hpo"
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "autoencoder_hpo"
 
 LAYERS = [  # a module may import from the lines above its own, and from inside its own package
     "errors stopping seeds provenance files config space",
@@ -83,6 +85,23 @@ def test_imports_point_one_way() -> None:
 def test_every_module_has_a_place() -> None:
     parts = {p.name.removesuffix(".py") for p in PACKAGE.iterdir() if p.name[0] not in "_."}
     assert parts - {"py.typed"} == set(LEVEL)
+
+
+def house(page: str) -> dict[str, set[str]]:
+    """Of ARCHITECTURE.md: each part of the package, and all words that are said of it."""
+    drawn = page.partition("    autoencoder_hpo/\n")[2].partition("\n\n")[0]
+    lines = re.findall(r"^ {6}(\w+)(.*(?:\n {7}.*)*)", drawn, re.MULTILINE)
+    return {part: set(re.findall(r"\w+", words)) for part, words in lines}
+
+
+def test_the_page_shows_the_house_as_it_is() -> None:
+    """Every part in the order of its imports, and every module of a folder by its name."""
+    drawn = house((ROOT / "ARCHITECTURE.md").read_text())
+    assert drawn.keys() == LEVEL.keys()
+    assert [*drawn] == sorted(drawn, key=LEVEL.__getitem__)
+    modules = {part: {path.stem for path in (PACKAGE / part).glob("[!_]*.py")} for part in drawn}
+    missing = {part: some for part in drawn if (some := modules[part] - drawn[part])}
+    assert not missing, f"ARCHITECTURE.md does not name {missing}"
 
 
 def test_the_check_can_fail(tmp_path: Path) -> None:
