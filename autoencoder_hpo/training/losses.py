@@ -4,7 +4,7 @@
 stack, and for `health`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 from operator import add
 from typing import Any, NamedTuple, TypeVar
@@ -49,10 +49,8 @@ def total_loss(
         restored_NCHW = model(noisy_NCHW)
     reconstruction = loss_of(restored_NCHW, clean_NCHW, config)
     penalties = []
-    if _counts(config.l1):
-        penalties.append(config.l1 * sum_of_absolutes(model))
-    if _counts(config.l2):
-        penalties.append(config.l2 * sum_of_squares(model))
+    if _counts(config.l1) or _counts(config.l2):
+        penalties.append(weight_penalty(weights(model), l1=config.l1, l2=config.l2))
     total = reconstruction + reduce(add, penalties) if penalties else reconstruction
     return Loss(reconstruction, total)
 
@@ -76,14 +74,11 @@ def weights(model: nn.Module) -> list[Tensor]:
     return [p for p in model.parameters() if p.ndim > 1]
 
 
-def sum_of_absolutes(model: nn.Module) -> Tensor:
-    """Σ|w|."""
-    return torch.stack([w.abs().sum() for w in weights(model)]).sum()
-
-
-def sum_of_squares(model: nn.Module) -> Tensor:
-    """Σw²."""
-    return torch.stack([w.square().sum() for w in weights(model)]).sum()
+def weight_penalty(matrices: Sequence[Tensor], *, l1: float | Tensor, l2: float | Tensor) -> Tensor:
+    """l1·Σ|w| + l2·Σw²."""
+    absolute = torch.stack([w.abs().sum() for w in matrices]).sum()
+    squared = torch.stack([w.square().sum() for w in matrices]).sum()
+    return l1 * absolute + l2 * squared
 
 
 def _counts(coefficient: float | Tensor) -> bool:
