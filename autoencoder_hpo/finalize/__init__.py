@@ -7,7 +7,7 @@ retraining  one retraining: resumed, stored, read again
 pool        many retrainings, in this process or in several
 selection   the retrained trials, compared on validation
 plan        what is to be done, and all that can fail before it costs anything
-test_access who has looked at the test images, kept in the study
+access      who has looked at the test images, kept in the study
 pending     a look that waits for its bundle
 baselines   the baselines on the test images, kept for the next start
 testing     the one look: the denoiser and the baselines on the test images

@@ -17,9 +17,9 @@ from autoencoder_hpo.bundle.folder import check_free
 from autoencoder_hpo.bundle.manifest import MANIFEST
 from autoencoder_hpo.config import TrialConfig
 from autoencoder_hpo.errors import DiskError, StudyError
+from autoencoder_hpo.finalize.access import looks_of, second_look
 from autoencoder_hpo.finalize.pending import read_pending
 from autoencoder_hpo.finalize.retraining import How, Job
-from autoencoder_hpo.finalize.test_access import looks_of, second_look
 from autoencoder_hpo.processes import slots, usable_cores
 from autoencoder_hpo.seeds import seed_for
 from autoencoder_hpo.settings import Settings, make_directory

@@ -9,6 +9,7 @@ import torch
 
 from autoencoder_hpo.data.splits import SearchData
 from autoencoder_hpo.errors import StudyError
+from autoencoder_hpo.finalize.access import record_look
 from autoencoder_hpo.finalize.baselines import baseline_scores
 from autoencoder_hpo.finalize.images import (
     HeldOutImages,
@@ -24,7 +25,6 @@ from autoencoder_hpo.finalize.pool import Tell, train_alone, train_together
 from autoencoder_hpo.finalize.results import Finalized, Look, Selection, Step, TestScores, Winner
 from autoencoder_hpo.finalize.retraining import Job, Retrained, read_result, result_path
 from autoencoder_hpo.finalize.selection import decide
-from autoencoder_hpo.finalize.test_access import record_look
 from autoencoder_hpo.finalize.testing import look, restore_with
 from autoencoder_hpo.finalize.wording import verdict, warnings
 from autoencoder_hpo.inputs import Inputs, refuse_other_data

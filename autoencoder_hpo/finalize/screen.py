@@ -9,8 +9,8 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from rich.table import Table
 from rich.text import Text
 
+from autoencoder_hpo.finalize.access import look_line
 from autoencoder_hpo.finalize.results import Finalized, Row, Step
-from autoencoder_hpo.finalize.test_access import look_line
 from autoencoder_hpo.finalize.wording import interval, signed_interval
 from autoencoder_hpo.text import db, gain, mse, ssim
 

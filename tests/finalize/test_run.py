@@ -16,10 +16,10 @@ from support import Cli, until
 
 from autoencoder_hpo.bundle import load_denoiser
 from autoencoder_hpo.errors import StudyError
+from autoencoder_hpo.finalize.access import looks_of
 from autoencoder_hpo.finalize.images import load_test
 from autoencoder_hpo.finalize.plan import Request
 from autoencoder_hpo.finalize.run import finalize
-from autoencoder_hpo.finalize.test_access import looks_of
 from autoencoder_hpo.training.metrics import mse_per_image, psnr
 from autoencoder_hpo.worker.trial import WorkerContext
 

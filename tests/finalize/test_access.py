@@ -4,8 +4,8 @@ import pytest
 from support import Create
 
 from autoencoder_hpo.errors import StudyError
+from autoencoder_hpo.finalize.access import look_line, looks_of, record_look
 from autoencoder_hpo.finalize.results import Look
-from autoencoder_hpo.finalize.test_access import look_line, looks_of, record_look
 from autoencoder_hpo.storage.study import StudyHandle, open_study
 
 
