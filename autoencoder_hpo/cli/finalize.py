@@ -16,46 +16,54 @@ from autoencoder_hpo.cli.options import (
 )
 
 
+Top = Annotated[int, typer.Option(min=1, help="Best trials to train again.")]
+Seeds = Annotated[int, typer.Option(min=1, help="Seeds for each of them.")]
+Epochs = Annotated[
+    int | None,
+    typer.Option(min=1, help="Epochs on all training images; the winner's own if left out."),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        max=256,
+        metavar="N",
+        help="Retrainings side by side; one a GPU or CPU core if left out.",
+    ),
+]
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        min=1, metavar="N", help="CPU threads of the last training; all cores if left out."
+    ),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option(metavar="FOLDER", help="The bundle; NAME.denoiser here if left out."),
+]
+SlowImages = Annotated[
+    int, typer.Option(min=1, metavar="N", help="Test images for the slow baselines.")
+]
+Again = Annotated[
+    bool, typer.Option("--again", help="Look at the test images once more; it is recorded.")
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a bundle that is there.")]
+Now = Annotated[bool, typer.Option("--now", help="Do not wait for the study's other trials.")]
+
+
 def finalize(
     name: Name,
-    top: Annotated[int, typer.Option(min=1, help="Best trials to train again.")] = 3,
-    seeds: Annotated[int, typer.Option(min=1, help="Seeds for each of them.")] = 3,
-    epochs: Annotated[
-        int | None,
-        typer.Option(min=1, help="Epochs on all training images; the winner's own if left out."),
-    ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            max=256,
-            metavar="N",
-            help="Retrainings side by side; one a GPU or CPU core if left out.",
-        ),
-    ] = None,
+    top: Top = 3,
+    seeds: Seeds = 3,
+    epochs: Epochs = None,
+    workers: Workers = None,
     device: Device = None,
-    threads: Annotated[
-        int | None,
-        typer.Option(
-            min=1, metavar="N", help="CPU threads of the last training; all cores if left out."
-        ),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="FOLDER", help="The bundle; NAME.denoiser here if left out."),
-    ] = None,
-    slow_images: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Test images for the slow baselines.")
-    ] = 200,
-    again: Annotated[
-        bool, typer.Option("--again", help="Look at the test images once more; it is recorded.")
-    ] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a bundle that is there.")
-    ] = False,
-    now: Annotated[
-        bool, typer.Option("--now", help="Do not wait for the study's other trials.")
-    ] = False,
+    threads: Threads = None,
+    out: Out = None,
+    slow_images: SlowImages = 200,
+    again: Again = False,
+    overwrite: Overwrite = False,
+    now: Now = False,
     as_json: AsJson = False,
     storage: StorageUrl = None,
 ) -> None:
