@@ -241,12 +241,11 @@ def reproduce(
 
 def _pass_on(stack: str) -> "NumberFused":
     """What --stack says; workers that this process starts are to follow it too."""
-    os.environ["AUTOENCODER_HPO_STACK"] = stack
-    if stack == "auto":
-        return "auto"
-    if not stack.isascii() or not stack.isdigit() or not 1 <= int(stack) <= 1024:
+    is_number = stack.isascii() and stack.isdigit() and 1 <= int(stack) <= 1024
+    if stack != "auto" and not is_number:
         raise typer.BadParameter(f"--stack {stack}: give auto, or a number from 1 to 1024")
-    return int(stack)
+    os.environ["AUTOENCODER_HPO_STACK"] = stack
+    return int(stack) if is_number else "auto"
 
 
 def _create_or_agree(database: "Storage", file: "StudyFile", device: str | None) -> "StudyHandle":
