@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import optuna
 import torch
 import yaml
+from nursery import Born
 
 from autoencoder_hpo.config import TrialConfig
 from autoencoder_hpo.inputs import Inputs, load_inputs
@@ -88,6 +89,17 @@ def config_of(file: StudyFile) -> TrialConfig:
     return TrialConfig.model_validate(fill(file.study.trial, FixedSuggester({})).config)
 
 
+def launch(words: Sequence[object], *, fresh: bool = False, **how: Any) -> subprocess.Popen[Any]:
+    """Start the command line; a `fresh` process imports everything itself, as a user's does.
+
+    `how` is what `subprocess.Popen` takes: the folder, the environment and three standard files.
+    """
+    given = [str(word) for word in words]
+    if fresh or sys.platform != "linux":
+        return subprocess.Popen([sys.executable, "-m", "autoencoder_hpo", *given], **how)
+    return Born(given, **how)
+
+
 class Cli:
     """The real command line in processes of its own, on a database and home of its own."""
 
@@ -101,9 +113,11 @@ class Cli:
         }
         self.started: list[subprocess.Popen[str]] = []
 
-    def start(self, *words: str, **environment: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "autoencoder_hpo", *words],
+    def start(self, *words: str, fresh: bool = False, **environment: str) -> subprocess.Popen[str]:
+        """Start it; a `fresh` process still has to import everything, as a user's does."""
+        process = launch(
+            words,
+            fresh=fresh,
             cwd=self.folder,
             env={**self.environment, **environment},
             stdin=subprocess.DEVNULL,
@@ -128,6 +142,14 @@ class Cli:
         assert process.returncode == code, f"{words} ended with {process.returncode}:\n{out}{err}"
         assert "Traceback" not in err
         return out if code == 0 else err.strip()
+
+    def work(self, name: str, workers: int, **environment: str) -> str:
+        """Let so many processes work on a study at once, to its end; returns what they wrote."""
+        words = ("worker", name, "--device", "cpu", "--threads", "1")
+        started = [self.start(*words, **environment) for _ in range(workers)]
+        said = "".join(line for each in started for line in each.communicate(timeout=300))
+        assert [process.returncode for process in started] == [0] * workers, said
+        return said
 
     def write(self, **changes: Any) -> str:
         """A study file named after its study."""

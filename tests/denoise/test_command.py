@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from support import Ended, tracebacks, until
+from support import Ended, launch, tracebacks, until
 
 from autoencoder_hpo.denoise.jobs import find_jobs
 from autoencoder_hpo.denoise.writing import check_folder
@@ -21,6 +21,7 @@ from autoencoder_hpo.errors import DataError, DiskError
 
 Denoise = Callable[..., Ended]
 Photo = Callable[..., NDArray[np.uint8]]
+PIPES = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
 
 
 @pytest.fixture
@@ -88,20 +89,17 @@ def test_patterns_keep_what_is_below_their_fixed_part(
     assert tree(tmp_path / "out") == ["a.png", "deep/c.npy", "deep/er/b.jpg"]
 
 
-def test_through_a_pipe(grey_bundle: Path, images: Path) -> None:
+def test_through_a_pipe(grey_bundle: Path, images: Path, tmp_path: Path) -> None:
     """In a process of its own, whose standard output is bytes. A pipe cannot tell a place in it."""
     Image.open(images / "a.png").save(images / "a.tif")
     for name in ("a.png", "a.tif", "deep/er/b.jpg", "deep/c.npy"):
         given = (images / name).read_bytes()
-        ran = subprocess.run(
-            [sys.executable, "-m", "autoencoder_hpo", "denoise", grey_bundle, "-", "-"],
-            input=given,
-            capture_output=True,
-            check=True,
-        )
+        process = launch(("denoise", grey_bundle, "-", "-"), cwd=tmp_path, env=os.environ, **PIPES)
+        out, err = process.communicate(given)
+        assert process.returncode == 0, err
         same = 4 if name.endswith(".tif") else 6  # then comes where a TIFF has its directory
-        assert ran.stdout[:same] == given[:same]
-        assert ran.stderr == b"restored 1 of 1 image to standard output\n"
+        assert out[:same] == given[:same]
+        assert err == b"restored 1 of 1 image to standard output\n"
 
 
 def test_standard_input_to_a_file(
@@ -279,12 +277,8 @@ def test_ctrl_c_leaves_nothing_half_written(
     for number in range(200):
         Image.fromarray(noisy(300, 300)).save(folder / f"{number:03}.png")
     out = tmp_path / "out"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "autoencoder_hpo", "denoise", grey_bundle, folder, out],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    words = ("denoise", grey_bundle, folder, out)
+    process = launch(words, cwd=tmp_path, env=os.environ, text=True, **PIPES)
     until(lambda: out.exists() and len(list(out.glob("*.png"))) > 2)
     process.send_signal(signal.SIGINT)
     said, err = process.communicate(timeout=60)

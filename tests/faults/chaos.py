@@ -30,7 +30,7 @@ from optuna.trial import FrozenTrial, TrialState
 from own_server import Server
 from rich.console import Console
 from rich.progress import Progress
-from support import study_text, tracebacks
+from support import launch, study_text, tracebacks
 
 from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.storage.database import open_storage
@@ -106,8 +106,9 @@ class Chaos:
 
     def _start(self) -> subprocess.Popen[bytes]:
         with (self.folder / "workers.log").open("ab") as log:
-            return subprocess.Popen(
-                [sys.executable, "-m", "autoencoder_hpo", "worker", "chaos", "--threads", "1"],
+            return launch(
+                ("worker", "chaos", "--threads", "1"),
+                cwd=self.folder,
                 env={**os.environ, **self.environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -276,16 +277,19 @@ def not_reproduced(chaos: Chaos, trials: list[FrozenTrial], many: int) -> list[s
     chosen = chaos.dice.sample(lost, min(many, len(lost)))
     broken = []
     for trial in chosen:
-        command = [sys.executable, "-m", "autoencoder_hpo", "reproduce", "chaos"]
-        again = subprocess.run(
-            [*command, str(trial.number)],
+        again = launch(
+            ("reproduce", "chaos", trial.number),
+            cwd=chaos.folder,
             env={**os.environ, **chaos.environment},
-            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
         )
-        chaos.say(f"trial {trial.number} trained again: {again.stdout.strip().splitlines()[-1:]}")
-        if f"identical in all {len(trial.user_attrs['history'])} epochs" not in again.stdout:
-            broken.append(f"trial {trial.number} is another without faults: {again.stdout}")
+        said, _ = again.communicate()
+        chaos.say(f"trial {trial.number} trained again: {said.strip().splitlines()[-1:]}")
+        if f"identical in all {len(trial.user_attrs['history'])} epochs" not in said:
+            broken.append(f"trial {trial.number} is another without faults: {said}")
     return broken
 
 

@@ -104,7 +104,8 @@ def test_r2_four_workers_keep_to_a_budget_of_twelve(
         for worker in [stock_worker("budget", database) for _ in range(4)]:
             worker.communicate(timeout=120)
     else:
-        cli("run", cli.write(task={"epochs": 1}, search={"trials": 12}), "--workers", "4")
+        cli("create", cli.write(task={"epochs": 1}, search={"trials": 12}))
+        cli.work("tiny", 4)
     assert len(trials_of(database, settings, stock)) == 12
 
 
@@ -328,7 +329,8 @@ def test_r11_four_workers_visit_each_cell_of_a_grid_once(
         path = cli.write(
             task={"epochs": 1}, search={"sampler": {"kind": "grid"}, "trials": None}, trial=cells
         )
-        cli("run", path, "--workers", "4")
+        cli("create", path)
+        cli.work("tiny", 4)
     found = Counter(str(trial.params) for trial in trials_of(database, settings, stock))
     assert (len(found), set(found.values())) == (12, {1})
 
@@ -341,7 +343,8 @@ def test_r12_workers_with_one_seed_try_different_points(
             worker.communicate(timeout=120)
     else:
         search = {"sampler": {"kind": "tpe"}, "trials": 16, "seed": 7}
-        cli("run", cli.write(task={"epochs": 1}, search=search), "--workers", "4")
+        cli("create", cli.write(task={"epochs": 1}, search=search))
+        cli.work("tiny", 4)
     found = {str(trial.params) for trial in trials_of(database, settings, stock)}
     assert len(found) == 16
 

@@ -69,7 +69,9 @@ def browser() -> Iterator[WebDriver]:
 @pytest.fixture
 def site(cli: Cli) -> Iterator[str]:
     """The address of a dashboard with a finished study; its password is `secret`."""
-    cli("run", cli.write(**(SHOWN if SCREENSHOTS else SMALL)))
+    study = SHOWN if SCREENSHOTS else SMALL
+    cli("create", cli.write(**study))
+    cli.work(study["name"], 1)
     process = cli.start("dashboard", "--port", "0", AUTOENCODER_HPO_DASHBOARD_PASSWORD="secret")
     assert process.stdout is not None
     found = re.search(r"http://[\d.:]+", process.stdout.readline())

@@ -62,8 +62,9 @@ def test_a_disk_that_fills_up_while_training_costs_no_result(cli: Cli, disk: Pat
         search={"trials": 3},
         trial={"model": {"kind": "mlp", "depth": 1, "width": {"int": [3000, 4000]}, "latent": 8}},
     )  # a checkpoint of 10 MB
-    out = cli("run", path, "--workers", "1", AUTOENCODER_HPO_HOME=str(disk / "home"))
-    assert "3 of 3 trials (3 complete, 0 pruned)" in out
+    cli("create", path)
+    out = cli.work("tiny", 1, AUTOENCODER_HPO_HOME=str(disk / "home"))
+    assert "3 of 3 trials (3 complete, 0 pruned)" in cli("status", "tiny")
     assert "no checkpoint for trial 0: [Errno 28] No space left on device" in out
 
 
@@ -76,8 +77,9 @@ def test_a_store_that_takes_nothing_costs_no_result(cli: Cli, disk: Path, full: 
         fill(disk)
     else:
         subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
-    out = cli("run", path, "--workers", "1", AUTOENCODER_HPO_ARTIFACTS=str(store))
-    assert "2 of 2 trials (2 complete" in out
+    cli("create", path)
+    out = cli.work("tiny", 1, AUTOENCODER_HPO_ARTIFACTS=str(store))
+    assert "2 of 2 trials (2 complete" in cli("status", "tiny")
     assert "no pictures of trial 0: [Errno" in out
     said = "No space left on device" if full else "Read-only file system"
     assert said in out

@@ -47,7 +47,8 @@ def test_three_workers_finish_the_budget_exactly_and_resume_raises_it(cli: Cli) 
     out = cli("run", path, "--workers", "3")
     assert "25 of 25 trials" in out
     assert "best denoiser (trial" in out
-    cli("resume", "tiny", "--trials", "40", "--workers", "3")
+    assert "25 of 40 trials" in cli("resume", "tiny", "--trials", "40", "--workers", "0")
+    cli.work("tiny", 3)
     values = status(cli)
     counts = values["counts"]
     assert counts["complete"] + counts["pruned"] == 40
@@ -60,11 +61,12 @@ def test_three_workers_finish_the_budget_exactly_and_resume_raises_it(cli: Cli) 
 def test_the_same_points_with_1_2_and_4_workers(cli: Cli, storage: Storage, sampler: str) -> None:
     """R12, R13."""
     found = []
-    for workers in ("1", "2", "4"):
+    for workers in (1, 2, 4):
         search = {"sampler": {"kind": sampler}, "trials": 10, "seed": 0}
-        path = cli.write(name=f"{sampler}-{workers}", search=search, **QUICK)
-        cli("run", path, "--workers", workers)
-        trials = opened(storage, f"{sampler}-{workers}").trials()
+        name = f"{sampler}-{workers}"
+        cli("create", cli.write(name=name, search=search, **QUICK))
+        cli.work(name, workers)
+        trials = opened(storage, name).trials()
         found.append([trial.params for trial in trials])
     assert found[0] == found[1] == found[2]
     assert len({str(params) for params in found[0]}) == 10
@@ -81,7 +83,9 @@ def test_four_workers_visit_each_cell_of_a_grid_once(cli: Cli, storage: Storage)
         },
         **QUICK,
     )
-    assert "12 of 12 trials" in cli("run", path, "--workers", "4")
+    cli("create", path)
+    cli.work("tiny", 4)
+    assert "12 of 12 trials" in cli("status", "tiny")
     cells = Counter(str(trial.params) for trial in opened(storage).trials())
     assert len(cells) == 12
     assert set(cells.values()) == {1}
@@ -117,7 +121,7 @@ def test_ctrl_c_hands_trials_back_and_the_same_command_goes_on(cli: Cli, storage
 @pytest.mark.parametrize("moment", [0.2, 1.0, 2.0, 3.0, 4.0])
 def test_ctrl_c_at_any_moment_leaves_a_study_that_goes_on(cli: Cli, moment: float) -> None:
     path = cli.write(search={"trials": 3}, **QUICK)
-    process = cli.start("run", path, "--workers", "2")
+    process = cli.start("run", path, "--workers", "2", fresh=True)
     time.sleep(moment)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
@@ -125,7 +129,7 @@ def test_ctrl_c_at_any_moment_leaves_a_study_that_goes_on(cli: Cli, moment: floa
     interrupted = (130, -signal.SIGINT)
     assert process.returncode in (0, *interrupted), (process.returncode, out, err)
     assert tracebacks(err) == []
-    assert "3 of 3 trials" in cli("run", path, "--workers", "2")
+    assert "3 of 3 trials" in cli("run", path, "--workers", "1")
 
 
 def workers_of(process: subprocess.Popen[str]) -> list[int]:
@@ -249,7 +253,8 @@ def test_the_same_search_with_pruning_trains_fewer_epochs(cli: Cli, storage: Sto
                 }
             },
         )
-        cli("run", path, "--workers", "1")
+        cli("create", path)
+        cli.work(pruner, 1)
         trials = opened(storage, pruner).trials()
         epochs[pruner] = sum(trial.last_step or 0 for trial in trials)
         best[pruner] = status(cli, pruner)["best"]["val_psnr"]
