@@ -43,18 +43,38 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-class OneStackAtATime(LoadScopeScheduling):
-    """The tests in containers share one stack, so one process runs them in turn.
+TOGETHER = (
+    "integration/test_compose.py", "integration/test_report_page.py", "tests/before/",
+    "tests/bundle/", "tests/contracts/", "tests/report/",
+)  # fmt: skip
+"""Files whose tests share what takes long to make: one process runs all tests of such a file."""
+FIRST = ("integration/test_compose.py", "tests/faults/", "tests/finalize/", "tests/integration/")
+"""What holds the tests that take longest: begun last, one of them would keep all others waiting."""
+
+
+class Spread(LoadScopeScheduling):
+    """Whoever is free takes the next test, or the next file of those in `TOGETHER`.
 
     An `xdist_group` would do, but pytest 9.2 takes no more names from pytest-xdist 3.8.
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        return "compose" if "test_compose.py" in nodeid else nodeid
+        together = any(name in nodeid for name in TOGETHER)
+        return nodeid.split("::")[0] if together else nodeid
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneStackAtATime:
-    return OneStackAtATime(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Spread:
+    config.option.loadscopereorder = False  # it would begin with the files of most tests
+    return Spread(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> int:
+    found = (number for number, name in enumerate(FIRST) if name in item.nodeid)
+    return next(found, len(FIRST))
 
 
 @pytest.fixture(autouse=True)
