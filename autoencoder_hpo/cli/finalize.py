@@ -15,7 +15,6 @@ from autoencoder_hpo.cli.options import (
     print_json,
 )
 
-
 Top = Annotated[int, typer.Option(min=1, help="Best trials to train again.")]
 Seeds = Annotated[int, typer.Option(min=1, help="Seeds for each of them.")]
 Epochs = Annotated[
