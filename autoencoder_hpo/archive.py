@@ -12,10 +12,10 @@ from optuna.trial import FrozenTrial, TrialState
 
 from autoencoder_hpo.errors import DiskError, StudyError
 from autoencoder_hpo.files import write_atomically
-from autoencoder_hpo.showcase.study import SHOWN
 from autoencoder_hpo.storage.database import Storage
-from autoencoder_hpo.storage.leases import WORKER
-from autoencoder_hpo.storage.study import FILE, StudyHandle, names, new_optuna_study, open_study
+from autoencoder_hpo.storage.records import without_worker
+from autoencoder_hpo.storage.study import StudyHandle, names, new_optuna_study, open_study
+from autoencoder_hpo.storage.study_records import StudyRecord, without_pictures
 from autoencoder_hpo.study import parse_study
 
 FORMAT = "autoencoder-hpo study"
@@ -64,10 +64,11 @@ def import_study(storage: Storage, path: Path) -> StudyHandle:
 
 
 def _create(storage: Storage, path: Path, content: dict[str, Any]) -> None:
-    attributes = dict(content["attributes"])
-    stored = attributes[FILE]
-    attributes.pop(SHOWN, None)  # the gallery and the plots are made anew here
-    file = parse_study(stored["text"], where=str(path), base=stored["base"])
+    attributes = without_pictures(content["attributes"])
+    stored = StudyRecord.of(attributes).file
+    if stored is None:
+        raise StudyError(path, ["the study in it was made by another program"])
+    file = parse_study(stored.text, where=str(path), base=stored.base)
     trials = [_unpack(packed) for packed in content["trials"]]
     study = new_optuna_study(storage, content["name"], file)
     storage.write_attrs("study_user", study._study_id, attributes)
@@ -102,7 +103,7 @@ def _pack(trial: FrozenTrial) -> dict[str, Any]:
             name: distribution_to_json(distribution)
             for name, distribution in trial.distributions.items()
         },
-        "user_attrs": {k: v for k, v in trial.user_attrs.items() if not (running and k == WORKER)},
+        "user_attrs": without_worker(trial.user_attrs) if running else trial.user_attrs,
         "system_attrs": trial.system_attrs,
         "intermediate_values": {str(k): v for k, v in trial.intermediate_values.items()},
         "start": _when(trial.datetime_start),

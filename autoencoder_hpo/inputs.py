@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -17,9 +16,11 @@ from autoencoder_hpo.errors import StudyError
 from autoencoder_hpo.settings import Settings, make_directory
 from autoencoder_hpo.space import corners
 from autoencoder_hpo.storage.study import StudyHandle
+from autoencoder_hpo.storage.study_records import StudyData
 from autoencoder_hpo.study import StudyFile
 from autoencoder_hpo.training.metrics import noisy_scores
 from autoencoder_hpo.training.prepared import DeviceData, prepare
+from autoencoder_hpo.training.results import Level
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +50,21 @@ def load_inputs(file: StudyFile, settings: Settings, device: torch.device) -> In
     return Inputs(images, prepared, task.corruption)
 
 
-def describe(inputs: Inputs) -> dict[str, Any]:
+def describe(inputs: Inputs) -> StudyData:
     """What a study stores of its images, and what they score without a model."""
     noisy = noisy_scores(inputs.prepared)
-    return {
-        "uid": secrets.token_hex(4),
-        "hash": inputs.images.hash,
-        "counts": inputs.images.counts,
-        "shape": list(inputs.images.shape),
-        "noisy": {"mse": noisy.noisy_mse, "psnr": noisy.noisy_psnr, "ssim": noisy.noisy_ssim},
-        "affine": affine_record(inputs.prepared, inputs.corruption),
-        "groups": _group_sizes(inputs.prepared[0]),
-        "pca": pca_record(inputs.prepared),
-        "census": census(inputs.images),
-        "skipped": list(inputs.images.skipped),
-    }
+    return StudyData(
+        uid=secrets.token_hex(4),
+        hash=inputs.images.hash,
+        counts=inputs.images.counts,
+        shape=inputs.images.shape,
+        noisy=Level(noisy.noisy_mse, noisy.noisy_psnr, noisy.noisy_ssim),
+        affine=affine_record(inputs.prepared, inputs.corruption),
+        groups=_group_sizes(inputs.prepared[0]),
+        pca=pca_record(inputs.prepared),
+        census=census(inputs.images),
+        skipped=tuple(inputs.images.skipped),
+    )
 
 
 def _group_sizes(prepared: DeviceData) -> dict[str, int] | None:
@@ -101,7 +102,7 @@ def refuse_other_data(opened: StudyHandle, inputs: Inputs) -> None:
     Raises:
         StudyError: their content hash differs.
     """
-    stored = opened.data["hash"]
+    stored = opened.data.hash
     if inputs.images.hash != stored:
         raise StudyError(
             f"study {opened.name}",

@@ -1,23 +1,20 @@
 """Training a stored trial again, to see whether it comes to the same."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
 import torch
-from optuna.trial import FrozenTrial
 
-from autoencoder_hpo.config import TrialConfig
 from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.errors import StudyError
 from autoencoder_hpo.inputs import Inputs
 from autoencoder_hpo.provenance import cpu_name, git_state, versions
-from autoencoder_hpo.storage.leases import CONFIG, N_FUSED, REASON, RUN
+from autoencoder_hpo.storage.records import RunRecord, StoredTrial
 from autoencoder_hpo.storage.study import StudyHandle
 from autoencoder_hpo.training.devices import device_name
 from autoencoder_hpo.training.folds import build_training
-from autoencoder_hpo.training.loop import EpochResult
+from autoencoder_hpo.training.results import EpochResult
 
 TOLERANCE = 5
 """Steps of the metric by which the best epoch may differ elsewhere than on the same CPU: 0.25 dB
@@ -28,7 +25,7 @@ of PSNR."""
 class Again:
     """A trial's curve as it is stored, and as it is now; what else differs, in words."""
 
-    stored: list[EpochResult]
+    stored: Sequence[EpochResult]
     now: list[EpochResult]
     differences: list[str]
     metric: Metric
@@ -36,7 +33,7 @@ class Again:
 
     @property
     def identical(self) -> bool:
-        return self.stored == self.now
+        return [*self.stored] == self.now
 
     @property
     def best(self) -> tuple[float, float]:
@@ -57,7 +54,7 @@ class Again:
 
 def reproduce(
     opened: StudyHandle,
-    trial: FrozenTrial,
+    trial: StoredTrial,
     inputs: Inputs,
     device: torch.device,
     *,
@@ -68,33 +65,32 @@ def reproduce(
     Raises:
         StudyError: it has no epochs.
     """
-    stored = [EpochResult.of_record(result) for result in trial.user_attrs.get("history", [])]
-    if not stored:
-        why = trial.user_attrs.get(REASON, f"it is {trial.state.name.lower()}")
+    stored, config, run = trial.record.epochs, trial.config, trial.record.run
+    if not stored or config is None or run is None:
+        why = trial.record.reason or f"it is {trial.ending}"
         raise StudyError(
             f"study {opened.name}", [f"trial {trial.number} has no stored curve: {why}"]
         )
-    run = trial.user_attrs[RUN]
-    torch.set_num_threads(run["threads"])
+    torch.set_num_threads(run.threads)
     training = build_training(
         opened.study.task,
-        TrialConfig.model_validate(trial.user_attrs[CONFIG]),
+        config,
         inputs.prepared,
-        seed=run["seed"],
-        precision=run["precision"],
+        seed=run.seed,
+        precision=run.precision,
         best_by=opened.study.search.objective,
     )
     for result in islice(training, len(stored)):
         epoch_done(result)
     differences = _differences(run, opened, inputs, device)
-    at_once = trial.user_attrs.get(N_FUSED, 1)
-    if at_once > 1:
-        differences.append(f"trained with {at_once - 1} others at once, now alone")
+    n_fused = trial.record.n_fused or 1
+    if n_fused > 1:
+        differences.append(f"trained with {n_fused - 1} others at once, now alone")
     return Again(stored, list(training.history), differences, opened.study.search.objective.shown)
 
 
 def _differences(
-    run: dict[str, Any], opened: StudyHandle, inputs: Inputs, device: torch.device
+    run: RunRecord, opened: StudyHandle, inputs: Inputs, device: torch.device
 ) -> list[str]:
     """What is not as it was when the trial was trained."""
     now = {
@@ -105,11 +101,11 @@ def _differences(
         **versions(),
     }
     then = {
-        "device": run["device"],
-        "cpu": run["cpu"],
-        "data": run["data_hash"][:12],
-        "code": run["git"],
-        **run["versions"],
+        "device": run.device,
+        "cpu": run.cpu,
+        "data": run.data_hash[:12],
+        "code": run.git,
+        **run.versions,
     }
     return [
         f"{name}: {then.get(name)} then, {value} now"

@@ -11,6 +11,7 @@ from typing import Any, assert_never
 import optuna
 import yaml
 from optuna.trial import FrozenTrial, TrialState, create_trial
+from records import as_facts
 from support import study_file
 
 from autoencoder_hpo.config import TrialConfig
@@ -115,7 +116,7 @@ def searched(
     )
     for _ in range(trials):
         _one(study, made, landscape, curve)
-    return Facts(study, {**DATA, **data}, made.get_trials(deepcopy=False))
+    return as_facts(study, {**DATA, **data}, made.get_trials(deepcopy=False))
 
 
 def _one(study: Study, made: optuna.Study, landscape: Landscape, curve: Curve) -> None:

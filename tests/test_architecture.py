@@ -22,7 +22,7 @@ LAYERS = [  # a module may import from the lines above its own, and from inside 
 ]
 OWNERS = {  # the only places that may import a heavy library
     "optuna": "archive cli dashboard diagnosis report reproduce showcase/store showcase/study "
-    "showcase/trial storage/database storage/leases storage/samplers storage/status "
+    "showcase/trial storage/database storage/leases storage/records storage/samplers storage/status "
     "storage/study worker/loop worker/trial",
     "optuna_dashboard": "dashboard",
     "sqlalchemy": "dashboard storage/connections storage/database storage/outages storage/study",

@@ -23,7 +23,8 @@ from autoencoder_hpo.showcase.store import open_store
 from autoencoder_hpo.showcase.study import refresh
 from autoencoder_hpo.storage.database import Storage
 from autoencoder_hpo.storage.leases import Claimed, claim
-from autoencoder_hpo.storage.study import Halt, StudyHandle, halt_study, open_study
+from autoencoder_hpo.storage.study import StudyHandle, halt_study, open_study
+from autoencoder_hpo.storage.study_records import Halt
 from autoencoder_hpo.worker.trial import WorkerContext, run_trial
 
 Call = Callable[..., Ended]
@@ -134,8 +135,8 @@ def test_status_sets_the_best_beside_the_affine_filter(call: Call, trained: Stud
 def test_a_study_of_an_older_version_is_shown_without_the_affine_filter(
     call: Call, trained: StudyHandle, context: WorkerContext
 ) -> None:
-    data = {key: value for key, value in trained.data.items() if key != "affine"}
-    trained.set_attrs(data=data)
+    data = {key: value for key, value in trained.data.as_record().items() if key != "affine"}
+    trained.storage.write_attrs("study_user", trained.number, {"data": data})
     values = json.loads(call("status", "tiny", "--json").good())
     assert values["affine"] is None
     assert values["best"]["affine_gain"] is None
@@ -148,7 +149,7 @@ def test_a_study_of_an_older_version_is_shown_without_the_affine_filter(
     inputs = inputs_of(older.file, context.settings).prepared
     refresh(older, store=open_store(context.settings), probes=choose_probes(inputs[0]), last=True)
     assert "affine" not in optuna_dashboard.get_note(older.optuna)
-    assert study_facts(older.attrs())["images, train"] == 200
+    assert study_facts(older.optuna.user_attrs)["images, train"] == 200
 
 
 def test_an_empty_database_says_what_to_do(call: Call) -> None:

@@ -14,7 +14,7 @@ from autoencoder_hpo.inputs import check_models, check_objective, describe
 from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.study import StudyFile
 from autoencoder_hpo.training.folds import build_training
-from autoencoder_hpo.training.loop import EpochResult
+from autoencoder_hpo.training.results import EpochResult
 
 ARRAY = {"dataset": "array", "path": "a.npy", "train": None, "validation": 0.2, "test": 0.2}
 
@@ -59,14 +59,14 @@ def holds(data: SearchData, image: np.ndarray) -> bool:
 
 
 def test_a_study_knows_its_images_and_what_leaving_them_noisy_scores(settings: Settings) -> None:
-    known = describe(inputs_of(study_file(), settings))
+    known = describe(inputs_of(study_file(), settings)).as_record()
     assert known["counts"]["train"] == 200
     assert known["counts"]["validation"] == 64
     assert known["shape"] == [1, 8, 8]
     assert len(known["hash"]) == 64
     assert known["affine"]["psnr"] > known["noisy"]["psnr"] + 2
     assert 14 < known["noisy"]["psnr"] < 18  # sigma 0.2 is 13.98 dB, and clipping helps
-    assert describe(inputs_of(study_file(), settings))["hash"] == known["hash"]
+    assert describe(inputs_of(study_file(), settings)).as_record()["hash"] == known["hash"]
 
 
 def test_the_validation_noise_is_the_tasks(settings: Settings) -> None:

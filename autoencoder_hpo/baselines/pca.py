@@ -6,12 +6,12 @@ trials are.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from autoencoder_hpo.training.prepared import DeviceData
+from autoencoder_hpo.training.results import PcaRecord
 
 MOST_VALUES = 4096
 """Larger images (C·H·W) have no record: there are too few to learn their components from."""
@@ -22,7 +22,7 @@ IMAGES_OF_MANY = 1000
 """Where an image has more values than this, so many: the smaller side decides the time."""
 
 
-def pca_record(prepared: Sequence[DeviceData]) -> dict[str, Any] | None:
+def pca_record(prepared: Sequence[DeviceData]) -> PcaRecord | None:
     """The MSE that the best components leave, for 1, 2, 4, … of them; of folds, the first.
 
     None for large images, and where there is a single training image.
@@ -36,10 +36,7 @@ def pca_record(prepared: Sequence[DeviceData]) -> dict[str, Any] | None:
     most = min(MOST_COMPONENTS, values, len(train_ND) - 1)
     left = residuals(train_ND, val_ND, most)
     numbers = sorted({2**power for power in range(most.bit_length())} | {most})
-    return {
-        "components": numbers,
-        "mse": [round(float(left[number - 1]), 8) for number in numbers],
-    }
+    return PcaRecord({number: round(float(left[number - 1]), 8) for number in numbers})
 
 
 def residuals(train_ND: Tensor, val_MD: Tensor, most: int) -> Tensor:

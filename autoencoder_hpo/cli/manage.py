@@ -21,13 +21,13 @@ def list_(as_json: AsJson = False, storage: StorageUrl = None) -> None:
     Example: autoencoder-hpo list --json
     """
     from autoencoder_hpo.cli.tables import studies_table
-    from autoencoder_hpo.storage.status import summary
+    from autoencoder_hpo.storage.status import summary, summary_json
     from autoencoder_hpo.storage.study import names, open_study
 
     database = open_database(storage)
     summaries = [summary(open_study(database, name)) for name in names(database)]
     if as_json:
-        print_json(summaries)
+        print_json([summary_json(known) for known in summaries])
     elif summaries:
         console().print(studies_table(summaries))
     else:
@@ -43,17 +43,17 @@ def status(name: Name, as_json: AsJson = False, storage: StorageUrl = None) -> N
     """
     from autoencoder_hpo.cli.tables import summary_screen
     from autoencoder_hpo.storage.leases import requeue_stalled
-    from autoencoder_hpo.storage.status import summary
+    from autoencoder_hpo.storage.status import summary, summary_json
     from autoencoder_hpo.storage.study import open_study
 
     opened = open_study(open_database(storage), name)
     for number in requeue_stalled(opened):
         warn(f"trial {number} had lost its worker, and waits for another")
-    values = summary(opened)
+    known = summary(opened)
     if as_json:
-        print_json(values)
+        print_json(summary_json(known))
     else:
-        console().print(summary_screen(values))
+        console().print(summary_screen(known))
 
 
 def best(name: Name, as_json: AsJson = False, storage: StorageUrl = None) -> None:
@@ -63,21 +63,20 @@ def best(name: Name, as_json: AsJson = False, storage: StorageUrl = None) -> Non
     """
     from autoencoder_hpo.cli.tables import config_panel, scores_table
     from autoencoder_hpo.errors import StudyError
-    from autoencoder_hpo.storage.status import summary
+    from autoencoder_hpo.storage.status import best_json, summary
     from autoencoder_hpo.storage.study import open_study
 
-    values = summary(open_study(open_database(storage), name))
-    record = values["best"]
-    if record is None:
+    known = summary(open_study(open_database(storage), name))
+    if known.best is None:
         raise StudyError(f"study {name}", ["no trial is complete yet"])
     if as_json:
-        print_json(record)
+        print_json(best_json(known.best))
         return
-    screen = console()
-    screen.print(scores_table(values))
-    screen.print(config_panel(record["config"], f"trial {record['number']}"))
-    if record["picture"]:
-        screen.print(f"noisy | restored | clean: {record['picture']}", soft_wrap=True)
+    screen, record = console(), known.best.trial.record
+    screen.print(scores_table(known))
+    screen.print(config_panel(record.config or {}, f"trial {known.best.number}"))
+    if record.picture:
+        screen.print(f"noisy | restored | clean: {record.picture}", soft_wrap=True)
 
 
 def show(
@@ -91,14 +90,14 @@ def show(
     Example: autoencoder-hpo show quickstart 3
     """
     from autoencoder_hpo.cli.tables import trial_screen
-    from autoencoder_hpo.storage.status import find_trial, trial_record
+    from autoencoder_hpo.storage.status import find_trial, trial_json
     from autoencoder_hpo.storage.study import open_study
 
-    record = trial_record(find_trial(open_study(open_database(storage), name), trial))
+    found = find_trial(open_study(open_database(storage), name), trial)
     if as_json:
-        print_json(record)
+        print_json(trial_json(found))
     else:
-        console().print(trial_screen(record))
+        console().print(trial_screen(found))
 
 
 def pause(
@@ -130,7 +129,8 @@ def stop(
 
 
 def _halt(name: str, kind: Literal["paused", "stopped"], reason: str, url: str | None) -> None:
-    from autoencoder_hpo.storage.study import Halt, halt_study, open_study
+    from autoencoder_hpo.storage.study import halt_study, open_study
+    from autoencoder_hpo.storage.study_records import Halt
 
     halt_study(open_study(open_database(url), name), Halt(kind, reason))
 
@@ -146,11 +146,12 @@ def delete(
     """
     from autoencoder_hpo.settings import settings
     from autoencoder_hpo.showcase.store import remove_files
-    from autoencoder_hpo.storage.study import DATA, delete_study, find
+    from autoencoder_hpo.storage.study import delete_study, find
+    from autoencoder_hpo.storage.study_records import uid_of
 
     database = open_database(storage)
     found = find(database, name)
-    trials, uid = len(found.trials), found.user_attrs.get(DATA, {}).get("uid")
+    trials, uid = len(found.trials), uid_of(found.user_attrs)
     if not yes:
         typer.confirm(f"Delete {name} and its {trials} trials for good?", abort=True)
     delete_study(database, name)

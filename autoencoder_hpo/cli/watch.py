@@ -7,21 +7,21 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from typing import Any
 
 from optuna.trial import FrozenTrial
 from rich.console import Console
 from rich.live import Live
 
-from autoencoder_hpo.cli.tables import live_screen
+from autoencoder_hpo.cli.tables import AtWork, View, live_screen
 from autoencoder_hpo.errors import UnreachableError
 from autoencoder_hpo.processes import Fleet
 from autoencoder_hpo.stopping import StopFlag
 from autoencoder_hpo.storage.database import Storage
 from autoencoder_hpo.storage.outages import is_outage
-from autoencoder_hpo.storage.status import running, summary, trial_record
+from autoencoder_hpo.storage.records import StoredTrial
+from autoencoder_hpo.storage.status import Summary, running, summary
 from autoencoder_hpo.storage.study import StudyHandle, open_study
-from autoencoder_hpo.text import model_kind, trial_line
+from autoencoder_hpo.storage.wording import trial_line
 
 POLL_S = 0.5
 
@@ -131,37 +131,32 @@ class Watcher:
         self.seen |= {trial.number for trial in fresh}
         return [self._line(trial) for trial in fresh]
 
-    def view(self) -> dict[str, Any]:
-        values = summary(self.opened)
-        return {
-            **values,
-            "workers": [self._worker(trial) for trial in running(self.opened)],
-            "time_left": self._time_left(values),
-        }
+    def view(self) -> View:
+        known = summary(self.opened)
+        workers = [self._at_work(trial) for trial in running(self.opened)]
+        return View(known, workers, self._time_left(known))
 
     def _line(self, trial: FrozenTrial) -> str:
         best = self.opened.best()
         star = "  * best so far" if best is not None and best.number == trial.number else ""
-        return trial_line(trial_record(trial), self.opened.study.search.objective) + star
+        return trial_line(StoredTrial.of(trial), self.opened.study.search.objective) + star
 
-    def _worker(self, trial: FrozenTrial) -> dict[str, Any]:
-        record = trial_record(trial)
-        config = record["config"] or {}
-        return {
-            "worker": record["worker"],
-            "trial": trial.number,
-            "model": model_kind(record),
-            "epoch": trial.last_step or 0,
-            "epochs": config.get("epochs") or self.opened.study.task.epochs,
-            "psnr": trial.user_attrs.get("val_psnr"),
-        }
+    def _at_work(self, trial: StoredTrial) -> AtWork:
+        config = trial.config
+        return AtWork(
+            worker=trial.record.worker or "",
+            trial=trial.number,
+            model=trial.kind,
+            epoch=max(trial.intermediate_values, default=0),
+            epochs=(config and config.epochs) or self.opened.study.task.epochs,
+            psnr=trial.record.val_psnr,
+        )
 
-    def _time_left(self, values: dict[str, Any]) -> float | None:
+    def _time_left(self, known: Summary) -> float | None:
         """By the pace since watching began, and at most until the deadline."""
         done = len(self.seen) - self.finished_before
-        guesses = [values["seconds_left"]]
-        if values["budget"]["trials"] is not None and done:
-            counts = values["counts"]
-            left = values["budget"]["trials"] - counts["complete"] - counts["pruned"]
+        guesses = [known.seconds_left]
+        if known.budget.trials is not None and done:
+            left = known.budget.trials - known.counts.finished
             guesses.append(left * (time.monotonic() - self.started) / done)
         return min((guess for guess in guesses if guess is not None), default=None)

@@ -223,7 +223,7 @@ def reproduce(
     inputs = load_inputs(opened.file, settings(), chosen)
     screen = console()
     with Progress(console=screen, transient=True) as progress:
-        bar = progress.add_task("epochs", total=len(stored.user_attrs.get("history", [])))
+        bar = progress.add_task("epochs", total=len(stored.record.epochs))
         again = reproduce(
             opened, stored, inputs, chosen, epoch_done=lambda _: progress.advance(bar)
         )
@@ -312,12 +312,12 @@ def _say_result(opened: "StudyHandle") -> None:
     from autoencoder_hpo.errors import StudyError
     from autoencoder_hpo.storage.status import summary
 
-    values = summary(opened)
+    known = summary(opened)
     screen = console()
-    screen.print(summary_screen(values))
-    if values["best"] and values["best"]["picture"]:
-        screen.print(f"noisy | restored | clean: {values['best']['picture']}", soft_wrap=True)
-    halt = opened.halt()
+    screen.print(summary_screen(known))
+    if known.best and (picture := known.best.trial.record.picture):
+        screen.print(f"noisy | restored | clean: {picture}", soft_wrap=True)
+    halt = known.halt
     if halt is not None and not halt.by_hand:
         raise StudyError(
             f"study {opened.name}",

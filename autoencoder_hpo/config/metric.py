@@ -171,6 +171,13 @@ class Metric(StrEnum):
             raise ValueError(f"{self.value} was not measured")
         return float(value)
 
+    def found_in(self, result: Result | None) -> float | None:
+        """The same; None where it was not measured."""
+        try:
+            return None if result is None else self.of(result)
+        except ValueError:
+            return None
+
     # ---- how it is said ----------------------------------------------------------------
 
     @property

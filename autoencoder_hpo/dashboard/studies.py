@@ -15,7 +15,9 @@ from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.showcase.store import remove_files
 from autoencoder_hpo.storage.database import Storage
 from autoencoder_hpo.storage.leases import requeue_silent
-from autoencoder_hpo.storage.study import DATA, FILE, rename_study, study_lock
+from autoencoder_hpo.storage.records import stored
+from autoencoder_hpo.storage.study import rename_study, study_lock
+from autoencoder_hpo.storage.study_records import is_ours, uid_of
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -58,7 +60,7 @@ class Steward:
             return self._busy(tx, number, name) or change(tx, number)
 
     def _delete(self, tx: Storage, number: int) -> Response:
-        uid = tx.optuna.get_study_user_attrs(number).get(DATA, {}).get("uid")
+        uid = uid_of(tx.optuna.get_study_user_attrs(number))
         trials = len(tx.optuna.get_all_trials(number, deepcopy=False))
         tx.optuna.delete_study(number)
         if uid:
@@ -81,11 +83,11 @@ class Steward:
 
     def _busy(self, tx: Storage, number: int, name: str) -> Response | None:
         """Why the study must stay as it is: a worker trains one of its trials."""
-        if FILE not in tx.optuna.get_study_user_attrs(number):  # nobody of ours works on it
+        if not is_ours(tx.optuna.get_study_user_attrs(number)):  # nobody of ours works on it
             return None
         requeue_silent(tx, number)  # a trial whose worker was lost does not count
         trials = tx.optuna.get_all_trials(number, deepcopy=False, states=(TrialState.RUNNING,))
         if not trials:
             return None
-        workers = sorted({str(trial.user_attrs.get("worker")) for trial in trials})
+        workers = sorted({str(trial.record.worker) for trial in stored(trials)})
         return said(409, f"{name} has running workers ({', '.join(workers)}); stop them first")

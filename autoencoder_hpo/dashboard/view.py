@@ -8,22 +8,10 @@ from optuna.storages import RDBStorage, _CachedStorage
 from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, TrialState
 
-from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.dashboard.lookup import StudyAttrs
-from autoencoder_hpo.storage.study import BUDGET, DATA, halt_of
+from autoencoder_hpo.storage.records import columns
+from autoencoder_hpo.storage.study_records import StudyRecord
 
-COLUMNS = (
-    *dict.fromkeys(metric.shown.value for metric in Metric),
-    "psnr_gain",
-    "parameters",
-    "seconds",
-    "best_epoch",
-    "worker",
-    "device",
-    "reason",
-    "no_pictures",
-    "start",
-)
 DECIMALS = 3
 
 
@@ -66,7 +54,7 @@ class View(_CachedStorage):
             return known
         slim = copy(trial)
         slim.user_attrs = {
-            name: _rounded(trial.user_attrs[name]) for name in COLUMNS if name in trial.user_attrs
+            name: _rounded(value) for name, value in columns(trial.user_attrs).items()
         }
         if trial.state.is_finished():  # it changes no more
             self._slim[trial._trial_id] = slim
@@ -75,17 +63,18 @@ class View(_CachedStorage):
 
 def study_facts(attrs: dict[str, Any]) -> dict[str, Any]:
     """What people want to know of a study; one that is not ours keeps what it has."""
-    if DATA not in attrs or BUDGET not in attrs:
+    record = StudyRecord.of(attrs)
+    if (data := record.data) is None:
         return attrs
-    data, budget, halt = attrs[DATA], attrs[BUDGET], halt_of(attrs)
+    halt = record.halt
     facts = {
-        "noisy input, PSNR (dB)": _rounded(data["noisy"]["psnr"]),
-        "noisy input, MSE": data["noisy"]["mse"],
-        "affine filter, PSNR (dB)": _rounded((data.get("affine") or {}).get("psnr")),
-        "budget, trials": budget["trials"],
-        "budget, seconds": budget["timeout"],
+        "noisy input, PSNR (dB)": _rounded(data.noisy.psnr),
+        "noisy input, MSE": data.noisy.mse,
+        "affine filter, PSNR (dB)": _rounded(None if data.affine is None else data.affine.psnr),
+        "budget, trials": record.budget.trials,
+        "budget, seconds": record.budget.timeout,
         "halted": None if halt is None else f"{halt.kind}: {halt.reason}",
-        **{f"images, {split}": number for split, number in data["counts"].items()},
+        **{f"images, {split}": number for split, number in data.counts.items()},
     }
     return {name: value for name, value in facts.items() if value is not None}
 

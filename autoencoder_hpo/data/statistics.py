@@ -4,11 +4,10 @@ Counted once, when the study is created, and kept in it: later nobody needs the 
 is wrong with them. Only training and validation images are looked at.
 """
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
+from autoencoder_hpo.data.census import Census, Folders
 from autoencoder_hpo.data.splits import SearchData
 
 LOOKED_AT = 10_000
@@ -25,44 +24,31 @@ LEAST_SPREAD = 0.01
 """Of means and contrasts: where all images are alike, none is far out by less."""
 
 
-def census(images: SearchData) -> dict[str, Any]:
-    """Counts and shares, rounded.
-
-    Returns:
-        `looked_at`: images whose pixels were counted. `copies`: validation images that are
-        training images as well, pixel by pixel; constant ones do not count. `constant`, `white`,
-        `outliers`: how many of those that were looked at. `typically_white`: the median
-        image's share of pixels at 1. `at_0`, `at_1`: shares of all values at the ends of
-        the range. `folders`: how many there are with training images, and the name and images
-        of the one with the fewest and the one with the most; None without several folders.
-    """
+def census(images: SearchData) -> Census:
+    """Of the training and the validation images."""
     train, validation = images.train.clean, images.validation.clean
     clean = torch.cat([train[:LOOKED_AT], validation[: LOOKED_AT - len(train[:LOOKED_AT])]])
     figures = [_figures(chunk) for chunk in clean.split(CHUNK)]
     mean_N, contrast_N, flat_N, black_N, white_N = map(torch.cat, zip(*figures, strict=True))
     far_N = _far_out(mean_N, MEAN_Z) | _far_out(contrast_N, CONTRAST_Z)
-    return {
-        "looked_at": len(clean),
-        "copies": _copies(train, validation),
-        "constant": int(flat_N.sum()),
-        "white": int((white_N > WHITE).sum()),
-        "typically_white": round(float(white_N.median()), 4),
-        "outliers": int((far_N & ~flat_N).sum()),
-        "at_0": round(float(black_N.mean()), 4),
-        "at_1": round(float(white_N.mean()), 4),
-        "folders": _folders(images.classes),
-    }
+    return Census(
+        looked_at=len(clean),
+        copies=_copies(train, validation),
+        constant=int(flat_N.sum()),
+        white=int((white_N > WHITE).sum()),
+        typically_white=round(float(white_N.median()), 4),
+        outliers=int((far_N & ~flat_N).sum()),
+        at_0=round(float(black_N.mean()), 4),
+        at_1=round(float(white_N.mean()), 4),
+        folders=_folders(images.classes),
+    )
 
 
-def _folders(classes: dict[str, int] | None) -> dict[str, Any] | None:
+def _folders(classes: dict[str, int] | None) -> Folders | None:
     if not classes or len(classes) < 2:
         return None
     fewest, most = min(classes, key=classes.__getitem__), max(classes, key=classes.__getitem__)
-    return {
-        "number": len(classes),
-        "fewest": [fewest, classes[fewest]],
-        "most": [most, classes[most]],
-    }
+    return Folders(len(classes), (fewest, classes[fewest]), (most, classes[most]))
 
 
 def _figures(images_NCHW: Tensor) -> tuple[Tensor, ...]:

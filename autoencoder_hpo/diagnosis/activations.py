@@ -26,13 +26,14 @@ WIDER_HELPS = 0.8
 
 def dead_units(case: Case) -> Finding | None:
     """Most hidden units give the same whatever the image is."""
-    dead, layer = case.health.get("dead"), case.health.get("dead_layer")
-    if dead is None or layer is None or (dead < MOST_OF_ALL and layer < MOST_OF_A_LAYER):
+    if (health := case.health) is None:
         return None
-    images, activation = case.health["images"], case.config.model.activation
+    dead, layer, activation = health.dead, health.dead_layer, case.config.model.activation
+    if dead < MOST_OF_ALL and layer < MOST_OF_A_LAYER:
+        return None
     seen = (
         f"{dead:.0%} of its hidden units are dead, {layer:.0%} in the worst layer: they give the "
-        f"same for all of {images} images."
+        f"same for all of {health.images} images."
     )
     remedy, change = _livelier(case)
     return case.found(
@@ -43,7 +44,9 @@ def dead_units(case: Case) -> Finding | None:
 
 def saturated_units(case: Case) -> Finding | None:
     """tanh or sigmoid is at its flat ends, where nothing is learned."""
-    share, layer = case.health.get("saturated"), case.health.get("saturated_layer")
+    if (health := case.health) is None:
+        return None
+    share, layer = health.saturated, health.saturated_layer
     if share is None or layer is None or (share < MOST_OF_ALL and layer < MOST_OF_A_LAYER):
         return None
     activation = case.config.model.activation
@@ -84,7 +87,7 @@ def narrow_bottleneck(case: Case) -> Finding | None:
     bound, wider = case.pca_bound(size), case.pca_bound(None if size is None else 2 * size)
     if case.curve is None or case.noisy_mse is None or size is None or bound is None:
         return None
-    error, clean = case.curve.best, case.health.get("clean_mse")
+    error, clean = case.curve.best, None if case.health is None else case.health.clean_mse
     reached = error if clean is None else min(error, clean)
     if min(bound, reached) < LOST * error or bound < USED * reached:
         return None

@@ -5,14 +5,13 @@ all of them. Training them is `finishing`'s; nothing here needs torch.
 """
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
-from optuna.trial import FrozenTrial
-
-from autoencoder_hpo.diagnosis.findings import AUDIT, Audited, Facts
+from autoencoder_hpo.diagnosis.findings import Facts
 from autoencoder_hpo.diagnosis.ranking import at_epoch, complete, curve, level, pruned
-from autoencoder_hpo.storage.leases import CONFIG, RUN
+from autoencoder_hpo.storage.records import StoredTrial
 from autoencoder_hpo.storage.study import StudyHandle
+from autoencoder_hpo.storage.study_records import Audited
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +32,7 @@ class Regret:
     missed: tuple[int, ...]
 
 
-def promising(facts: Facts, number: int) -> list[FrozenTrial]:
+def promising(facts: Facts, number: int) -> list[StoredTrial]:
     """Pruned trials that no audit has finished, those first that were best when they ended.
 
     Best is whoever was least behind the study's best trial at the same epoch.
@@ -42,7 +41,7 @@ def promising(facts: Facts, number: int) -> list[FrozenTrial]:
     best = curve(done[0], facts) if done else {}
     known = {each.trial for each in facts.audit}
 
-    def lead(trial: FrozenTrial) -> float:
+    def lead(trial: StoredTrial) -> float:
         last = max(trial.intermediate_values)
         mark = at_epoch(best, last) if best else 0.0
         return at_epoch(curve(trial, facts), last) - mark
@@ -50,7 +49,7 @@ def promising(facts: Facts, number: int) -> list[FrozenTrial]:
     left = [
         trial
         for trial in pruned(facts)
-        if trial.number not in known and {CONFIG, RUN} <= trial.user_attrs.keys()
+        if trial.number not in known and trial.record.config and trial.record.run
     ]
     return sorted(left, key=lambda trial: (-lead(trial), trial.number))[:number]
 
@@ -80,5 +79,5 @@ def keep_audited(opened: StudyHandle, audited: Audited) -> None:
     """Add a finished trial to the study's audit; a later one of the same trial replaces it."""
     with opened.storage.transaction(opened.lock) as tx:
         here = opened.on(tx)
-        others = [each for each in here.attr(AUDIT) or [] if each["trial"] != audited.trial]
-        here.set_attrs(**{AUDIT: [*others, asdict(audited)]})
+        others = [each for each in here.record().audit if each.trial != audited.trial]
+        here.write(audit=(*others, audited))

@@ -4,26 +4,26 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
-from optuna.trial import FrozenTrial
 
-from autoencoder_hpo.config import TrialConfig
 from autoencoder_hpo.diagnosis.audit import keep_audited
-from autoencoder_hpo.diagnosis.findings import Audited
 from autoencoder_hpo.inputs import Inputs
-from autoencoder_hpo.storage.leases import CONFIG, RUN
+from autoencoder_hpo.storage.records import StoredTrial
 from autoencoder_hpo.storage.study import StudyHandle
+from autoencoder_hpo.storage.study_records import Audited
 from autoencoder_hpo.training.folds import build_training
-from autoencoder_hpo.training.loop import EpochResult, stalled
+from autoencoder_hpo.training.loop import stalled
+from autoencoder_hpo.training.results import EpochResult
 
 
-def epochs_of(opened: StudyHandle, trial: FrozenTrial) -> int:
+def epochs_of(opened: StudyHandle, trial: StoredTrial) -> int:
     """How many epochs the trial would have had."""
-    return int(trial.user_attrs[CONFIG].get("epochs") or opened.study.task.epochs)
+    config = trial.config
+    return (config and config.epochs) or opened.study.task.epochs
 
 
 def finish_all(
     opened: StudyHandle,
-    trials: Sequence[FrozenTrial],
+    trials: Sequence[StoredTrial],
     inputs: Inputs,
     *,
     epoch_done: Callable[[EpochResult], None],
@@ -37,7 +37,7 @@ def finish_all(
 
 def finish(
     opened: StudyHandle,
-    trial: FrozenTrial,
+    trial: StoredTrial,
     inputs: Inputs,
     *,
     epoch_done: Callable[[EpochResult], None],
@@ -47,15 +47,16 @@ def finish(
     Its checkpoint is gone, so that it starts from its first epoch. Nothing is told to the study:
     the sampler learns from the trial as it was.
     """
-    config = TrialConfig.model_validate(trial.user_attrs[CONFIG])
-    run, metric = trial.user_attrs[RUN], opened.study.search.objective
-    torch.set_num_threads(run["threads"])
+    config, run, metric = trial.config, trial.record.run, opened.study.search.objective
+    assert config is not None, "an audit takes trials that were drawn"
+    assert run is not None, "and that began"
+    torch.set_num_threads(run.threads)
     training = build_training(
         opened.study.task,
         config,
         inputs.prepared,
-        seed=run["seed"],
-        precision=run["precision"],
+        seed=run.seed,
+        precision=run.precision,
         best_by=metric,
     )
     for result in training:

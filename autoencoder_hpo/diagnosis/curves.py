@@ -1,10 +1,11 @@
 """What the course of a training says: readings of its curves, without any verdict."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import fmean
-from typing import Any
+
+from autoencoder_hpo.training.results import EpochResult
 
 TAIL_SHARE, LEAST_TAIL = 5, 2
 """The end of a training is its last fifth, two epochs at least: one alone may be luck."""
@@ -26,14 +27,14 @@ class Curve:
     learning_rate: Sequence[float]
 
     @classmethod
-    def of(cls, history: Sequence[Mapping[str, Any]]) -> "Curve | None":
+    def of(cls, epochs: Sequence[EpochResult]) -> "Curve | None":
         """None before the first epoch."""
-        if not history:
+        if not epochs:
             return None
         return cls(
-            [float(epoch["train_loss"]) for epoch in history],
-            [float(epoch["val_mse"]) for epoch in history],
-            [float(epoch["learning_rate"]) for epoch in history],
+            [epoch.train_loss for epoch in epochs],
+            [epoch.val_mse for epoch in epochs],
+            [epoch.learning_rate for epoch in epochs],
         )
 
     @property

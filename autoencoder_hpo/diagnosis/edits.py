@@ -137,7 +137,7 @@ def _is_allowed(facts: Facts, hole: Hole, changed: dict[str, Any], params: Given
     tree = _with(facts.study.trial, hole.source, changed)
     try:
         config = TrialConfig.model_validate(fill(tree, FixedSuggester(params)).config)
-        config.model.check(tuple(facts.data["shape"]))
+        config.model.check(facts.data.shape)
     except (SpaceError, ValidationError, ValueError):
         return False
     return not epoch_problems(config, facts.study.task) and _starts_fit(facts, tree)
@@ -185,7 +185,7 @@ def without(facts: Facts, hole: Listed | Choice, option: Scalar) -> tuple[str, s
 
 def small_unet(facts: Facts) -> str | None:
     """A unet in place of the models; None where there is one, or the study cannot take it."""
-    unet = unet_for(tuple(facts.data["shape"]))
+    unet = unet_for(facts.data.shape)
     kinds = {config.config["model"]["kind"] for config in corners(facts.study.trial)}
     if unet and facts.study.search.objective.refuses_output("residual"):
         unet = {**unet, "output": "sigmoid"}

@@ -1,6 +1,6 @@
 """Reading all that a diagnosis looks at."""
 
-from autoencoder_hpo.diagnosis.findings import AUDIT, Audited, Facts
+from autoencoder_hpo.diagnosis.findings import Facts
 from autoencoder_hpo.storage.status import OVER, summary
 from autoencoder_hpo.storage.study import StudyHandle
 
@@ -10,7 +10,7 @@ def facts_of(opened: StudyHandle) -> Facts:
     return Facts(
         opened.study,
         opened.data,
-        opened.trials(),
-        over=summary(opened)["state"] in OVER,
-        audit=tuple(Audited(**each) for each in opened.attr(AUDIT) or ()),
+        opened.stored_trials(),
+        over=summary(opened).state in OVER,
+        audit=opened.record().audit,
     )

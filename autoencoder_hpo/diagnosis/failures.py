@@ -4,32 +4,31 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 
 from autoencoder_hpo.diagnosis.edits import End, Given, cut, path_of, without
 from autoencoder_hpo.diagnosis.findings import Facts, Finding
 from autoencoder_hpo.diagnosis.proposals import written
-from autoencoder_hpo.diagnosis.ranking import by_chance, is_infeasible
+from autoencoder_hpo.diagnosis.ranking import by_chance
 from autoencoder_hpo.space import every_hole
 from autoencoder_hpo.space.holes import Choice, Hole, Listed, Scalar
-from autoencoder_hpo.storage.leases import REASON
+from autoencoder_hpo.storage.records import Cause, StoredTrial
 
 FEWEST = 3
 SHARE = 0.2
 """Of the trials that ended: samplers try bad corners, and a few of them fail."""
 CHANCE = 0.01
 """That blind choice would gather the failures so, over all regions that are looked at."""
-NOT_FINITE = "not finite"
 
 
 def of_failures(facts: Facts) -> list[Finding]:
     """A region where trials fail, else how many fail; what diverged is told apart."""
     ended = [trial for trial in facts.trials if trial.state.is_finished()]
-    failed = [t for t in ended if is_infeasible(t) or t.state is TrialState.FAIL]
+    failed = [t for t in ended if t.is_infeasible or t.state is TrialState.FAIL]
     if len(failed) < FEWEST:
         return []
-    diverged = [trial for trial in failed if NOT_FINITE in _reason(trial)]
-    other = [trial for trial in failed if NOT_FINITE not in _reason(trial)]
+    diverged = [trial for trial in failed if trial.cause is Cause.NOT_FINITE]
+    other = [trial for trial in failed if trial.cause is not Cause.NOT_FINITE]
     return [
         *_gathered(facts, ended, failed),
         *_many(facts, ended, diverged, "many-diverged"),
@@ -37,12 +36,12 @@ def of_failures(facts: Facts) -> list[Finding]:
     ]
 
 
-def _reason(trial: FrozenTrial) -> str:
-    return str(trial.user_attrs.get(REASON, "no reason was stored"))
+def _reason(trial: StoredTrial) -> str:
+    return trial.record.reason or "no reason was stored"
 
 
 def _many(
-    facts: Facts, ended: Sequence[FrozenTrial], failed: Sequence[FrozenTrial], kind: str
+    facts: Facts, ended: Sequence[StoredTrial], failed: Sequence[StoredTrial], kind: str
 ) -> list[Finding]:
     if len(failed) < FEWEST or len(failed) < SHARE * len(ended):
         return []
@@ -76,7 +75,7 @@ class Region:
 
 
 def _gathered(
-    facts: Facts, ended: Sequence[FrozenTrial], failed: Sequence[FrozenTrial]
+    facts: Facts, ended: Sequence[StoredTrial], failed: Sequence[StoredTrial]
 ) -> list[Finding]:
     """Where the trials that could not be trained gather, if they do."""
     regions = [
@@ -91,7 +90,7 @@ def _gathered(
 
 
 def _regions(
-    hole: Hole, given: Given, ended: Sequence[FrozenTrial], failed: Sequence[FrozenTrial]
+    hole: Hole, given: Given, ended: Sequence[StoredTrial], failed: Sequence[StoredTrial]
 ) -> Iterator[Region]:
     """Every part of a parameter in which most trials fail."""
     tried = [trial.params[hole.name] for trial in ended if hole.name in trial.params]

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-from optuna.trial import FrozenTrial
-
+from autoencoder_hpo.storage.records import StoredTrial
+from autoencoder_hpo.storage.study_records import Audited, StudyData
 from autoencoder_hpo.study import Study
 
 Sure = Literal["certain", "likely", "possible"]
@@ -40,33 +40,12 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Audited:
-    """A pruned trial that an audit has finished; None where its loss was not finite.
-
-    Attributes:
-        epoch: after which it was pruned.
-        value: what its best epoch came to, as the study's objective counts it.
-        psnr: of that epoch, in dB.
-    """
-
-    trial: int
-    epoch: int
-    value: float | None
-    psnr: float | None
-
-
-AUDIT = "audit"
-"""The study attribute that keeps what audits came to."""
-
-
-@dataclass(frozen=True, slots=True)
 class Facts:
     """All that a diagnosis looks at; nothing in it needs images, torch or the database again."""
 
     study: Study
-    data: Mapping[str, Any]
-    """What the study stores of its images: counts, shape, noisy and affine scores."""
-    trials: Sequence[FrozenTrial]
+    data: StudyData
+    trials: Sequence[StoredTrial]
     over: bool = True
     """Whether nothing is left to do: the budget is used up, or the study was stopped."""
     audit: Sequence[Audited] = ()

@@ -1,8 +1,6 @@
 """What is wrong with a study's images, from the census that it stores of them."""
 
-from collections.abc import Mapping
-from typing import Any
-
+from autoencoder_hpo.data.census import Census
 from autoencoder_hpo.diagnosis.findings import Facts, Finding, Sure
 
 SHARE = 0.01
@@ -23,7 +21,7 @@ FEW_VALIDATION = 30
 
 def of_images(facts: Facts) -> list[Finding]:
     """Copies, empty, cut and odd images, uneven folders, too few; old studies have no census."""
-    census = facts.data.get("census")
+    census = facts.data.census
     found = _too_few(facts)
     if census is None:
         return found
@@ -49,8 +47,8 @@ def _finding(
     return Finding(kind, "study", seen, figures, sure, remedy, change)
 
 
-def _duplicates(census: Mapping[str, Any], facts: Facts) -> list[Finding]:
-    copies, validation = census["copies"], facts.data["counts"]["validation"]
+def _duplicates(census: Census, facts: Facts) -> list[Finding]:
+    copies, validation = census.copies, facts.data.counts["validation"]
     if copies < max(FEWEST, SHARE * validation):
         return []
     return [
@@ -66,8 +64,8 @@ def _duplicates(census: Mapping[str, Any], facts: Facts) -> list[Finding]:
     ]
 
 
-def _constant(census: Mapping[str, Any]) -> list[Finding]:
-    constant, images = census["constant"], census["looked_at"]
+def _constant(census: Census) -> list[Finding]:
+    constant, images = census.constant, census.looked_at
     if constant < max(FEWEST, SHARE * images):
         return []
     return [
@@ -83,18 +81,18 @@ def _constant(census: Mapping[str, Any]) -> list[Finding]:
     ]
 
 
-def _saturated(census: Mapping[str, Any]) -> list[Finding]:
+def _saturated(census: Census) -> list[Finding]:
     """Single white images in a set that is not white, or a range that is cut at both ends."""
-    white, images = census["white"], census["looked_at"]
-    at_0, at_1 = census["at_0"], census["at_1"]
+    white, images = census.white, census.looked_at
+    at_0, at_1 = census.at_0, census.at_1
     remedy = "Look at some of these images; read them with a range that holds their brightest and "
     remedy += "darkest values, or leave them out."
     if min(at_0, at_1) >= BOTH_ENDS and at_0 + at_1 < TWO_COLORS:
         seen = f"{at_0:.0%} of all values are 0 and {at_1:.0%} are 1: what was darker or brighter "
         seen += "was cut off."
-    elif white >= max(FEWEST, SHARE * images) and census["typically_white"] < MEDIAN_WHITE:
+    elif white >= max(FEWEST, SHARE * images) and census.typically_white < MEDIAN_WHITE:
         seen = f"{white:,} of {images:,} images are at the brightest value in more than half of "
-        seen += f"their pixels; the typical image is so in {census['typically_white']:.1%}."
+        seen += f"their pixels; the typical image is so in {census.typically_white:.1%}."
     else:
         return []
     return [
@@ -104,8 +102,8 @@ def _saturated(census: Mapping[str, Any]) -> list[Finding]:
     ]
 
 
-def _outliers(census: Mapping[str, Any]) -> list[Finding]:
-    outliers, images = census["outliers"], census["looked_at"]
+def _outliers(census: Census) -> list[Finding]:
+    outliers, images = census.outliers, census.looked_at
     if outliers < max(FEWEST, OUTLIERS * images):
         return []
     return [
@@ -122,11 +120,11 @@ def _outliers(census: Mapping[str, Any]) -> list[Finding]:
     ]
 
 
-def _imbalance(census: Mapping[str, Any]) -> list[Finding]:
-    folders = census["folders"]
+def _imbalance(census: Census) -> list[Finding]:
+    folders = census.folders
     if folders is None:
         return []
-    (rare, few), (common, many) = folders["fewest"], folders["most"]
+    (rare, few), (common, many) = folders.fewest, folders.most
     if few >= FEW_IN_CLASS or many < IMBALANCE * few:
         return []
     return [
@@ -143,7 +141,7 @@ def _imbalance(census: Mapping[str, Any]) -> list[Finding]:
 
 
 def _too_few(facts: Facts) -> list[Finding]:
-    counts, (channels, height, width) = facts.data["counts"], facts.data["shape"]
+    counts, (channels, height, width) = facts.data.counts, facts.data.shape
     train, validation = counts["train"], counts["validation"]
     pixels = train * channels * height * width
     if train < FEW_IMAGES and pixels < FEW_PIXELS:

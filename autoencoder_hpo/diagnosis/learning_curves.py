@@ -14,10 +14,9 @@ from autoencoder_hpo.diagnosis.remedies import (
     weaker_penalty,
 )
 from autoencoder_hpo.diagnosis.trial_context import Case, reach
+from autoencoder_hpo.storage.records import Cause
 from autoencoder_hpo.text import mse
 
-NOT_FINITE = "not finite"
-"""In the reason of a trial that was ended for it."""
 BLOWN_UP = 3.0
 """Both errors at the end, as a multiple of their best: no wavering goes so far."""
 JUMPS, JUMPS_SHARE = 3, 1 / 4
@@ -41,7 +40,7 @@ LOW = 0.03
 
 def divergence(case: Case) -> Finding | None:
     """The loss became infinite, or far larger than it was."""
-    curve, not_finite = case.curve, NOT_FINITE in case.reason
+    curve, not_finite = case.curve, case.trial.cause is Cause.NOT_FINITE
     blow_up = curve.blow_up if curve and curve.epochs > 2 else 1.0
     if not not_finite and blow_up < BLOWN_UP:
         return None

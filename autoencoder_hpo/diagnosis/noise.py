@@ -1,10 +1,10 @@
 """A training noise that is not the noise that is to be removed."""
 
-from autoencoder_hpo.config import Corruption, TrialConfig
+from autoencoder_hpo.config import Corruption
 from autoencoder_hpo.diagnosis.findings import Facts, Finding
 from autoencoder_hpo.diagnosis.proposals import line
 from autoencoder_hpo.diagnosis.trial_context import Case
-from autoencoder_hpo.storage.leases import CONFIG
+from autoencoder_hpo.storage.records import StoredTrial
 
 FAR = 1.5
 """Times as strong, or as weak: on 300 digits, twice the noise costs 1 dB."""
@@ -46,15 +46,16 @@ def _excels(case: Case, facts: Facts) -> bool:
     assert wanted is not None
     metric = facts.study.search.objective
     matched = [
-        trial.user_attrs["scores"][metric.value]
+        metric.of(trial.record.scores)
         for trial in facts.trials
-        if "scores" in trial.user_attrs
-        and not _far(_config(trial.user_attrs[CONFIG]).corruption or wanted, wanted)
+        if trial.record.scores and not _far(_noise_of(trial) or wanted, wanted)
     ]
-    best = metric.best(epoch[metric.value] for epoch in case.trial.user_attrs.get("history") or ())
+    best = metric.best(metric.of(epoch) for epoch in case.trial.record.epochs)
     others = metric.best(matched)
     return best is not None and others is not None and metric.ahead(best, others) > 0
 
 
-def _config(stored: object) -> TrialConfig:
-    return TrialConfig.model_validate(stored)
+def _noise_of(trial: StoredTrial) -> Corruption | None:
+    """That it was trained with; None where it is the task's."""
+    config = trial.config
+    return None if config is None else config.corruption

@@ -16,9 +16,10 @@ def weak_group(case: Case, facts: Facts) -> Finding | None:
     Some kinds of images are harder than others, for the affine filter as well; what a kind gains
     over it says whether the model has learned that kind.
     """
-    attrs, affine = case.trial.user_attrs, facts.data.get("affine") or {}
-    ours, theirs = attrs.get("groups") or {}, affine.get("groups") or {}
-    sizes = facts.data.get("groups") or {}
+    record, affine, sizes = case.trial.record, facts.data.affine, facts.data.groups or {}
+    if record.scores is None or affine is None or affine.psnr is None:
+        return None
+    ours, theirs = record.groups or {}, affine.groups or {}
     gains = {
         name: ours[name] - theirs[name]
         for name in ours
@@ -27,7 +28,7 @@ def weak_group(case: Case, facts: Facts) -> Finding | None:
     if not gains:
         return None
     worst = min(gains, key=gains.__getitem__)
-    every = attrs["scores"]["val_psnr"] - affine["psnr"]
+    every = record.scores.val_psnr - affine.psnr
     if gains[worst] > every - BEHIND:
         return None
     seen = (
@@ -35,5 +36,10 @@ def weak_group(case: Case, facts: Facts) -> Finding | None:
         f"together {every:+.2f} dB: it has not learned this kind as well as the others."
     )
     remedy = f"Look at some images of {worst}, and add more of them to the training images."
-    figures = {"gain": gains[worst], "gain_of_all": every, "images": sizes[worst], "group": worst}
+    figures: dict[str, float | str] = {
+        "gain": gains[worst],
+        "gain_of_all": every,
+        "images": sizes[worst],
+        "group": worst,
+    }
     return case.found("weak-group", seen, "possible", remedy, None, **figures)

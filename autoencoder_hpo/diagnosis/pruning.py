@@ -1,11 +1,10 @@
 """Whether the pruner ends trials that would have become good: by their curves, or by an audit."""
 
-from optuna.trial import FrozenTrial
-
 from autoencoder_hpo.diagnosis.audit import Regret, regret
 from autoencoder_hpo.diagnosis.edits import pruner_with
 from autoencoder_hpo.diagnosis.findings import Facts, Finding
 from autoencoder_hpo.diagnosis.ranking import at_epoch, complete, curve, numbers, pruned
+from autoencoder_hpo.storage.records import StoredTrial
 from autoencoder_hpo.study import Hyperband, Median, NoPruner, Percentile, SuccessiveHalving
 
 FEWEST = 3
@@ -80,11 +79,11 @@ def _ahead_of_the_winner(facts: Facts) -> list[Finding]:
     ]
 
 
-def _last(trial: FrozenTrial) -> int:
+def _last(trial: StoredTrial) -> int:
     return max(trial.intermediate_values, default=0)
 
 
-def _behind_the_field(facts: Facts, winner: FrozenTrial) -> int:
+def _behind_the_field(facts: Facts, winner: StoredTrial) -> int:
     """The last epoch at which the winner was worse than half of the complete trials."""
     others = [curve(trial, facts) for trial in complete(facts) if trial.number != winner.number]
     behind = [

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 
 from autoencoder_hpo.diagnosis.edits import End, Given, path_of, widened, without
 from autoencoder_hpo.diagnosis.findings import Facts, Finding
@@ -22,6 +22,7 @@ from autoencoder_hpo.diagnosis.ranking import (
 )
 from autoencoder_hpo.space import every_hole
 from autoencoder_hpo.space.holes import Choice, Hole, IntRange, Listed, Range, Scalar
+from autoencoder_hpo.storage.records import StoredTrial
 from autoencoder_hpo.study import Grid, Qmc, Random
 
 AT_END, NEAR_END = 0.15, 0.25
@@ -46,7 +47,7 @@ class Held:
     hole: Hole
     given: Given
 
-    def held(self, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    def held(self, trials: Sequence[StoredTrial]) -> list[StoredTrial]:
         return [trial for trial in trials if self.hole.name in trial.params]
 
 
@@ -85,7 +86,7 @@ def _edges(held: Held) -> Iterator[Finding]:
 
 
 def _binds(
-    tried: Sequence[FrozenTrial], best: Sequence[FrozenTrial], hole: Range, end: End
+    tried: Sequence[StoredTrial], best: Sequence[StoredTrial], hole: Range, end: End
 ) -> bool:
     """Whether the best lie at this end, and what was tried there is better than the rest."""
     if not _is_within(best[0], hole, end, AT_END):
@@ -100,7 +101,7 @@ def _binds(
     return max(leads) > LEAD
 
 
-def _is_within(trial: FrozenTrial, hole: Range, end: End, share: float) -> bool:
+def _is_within(trial: StoredTrial, hole: Range, end: End, share: float) -> bool:
     value = float(trial.params[hole.name])
     if value == (hole.low if end == "low" else hole.high):
         return True
@@ -108,7 +109,7 @@ def _is_within(trial: FrozenTrial, hole: Range, end: End, share: float) -> bool:
     return (here if end == "low" else 1 - here) <= share
 
 
-def _edge(facts: Facts, hole: Range, best: Sequence[FrozenTrial], end: End, change: str) -> Finding:
+def _edge(facts: Facts, hole: Range, best: Sequence[StoredTrial], end: End, change: str) -> Finding:
     values = [float(trial.params[hole.name]) for trial in best]
     ends = f"{_said(hole.low, hole)} to {_said(hole.high, hole)}"
     return Finding(
@@ -152,14 +153,14 @@ def _losers(held: Held) -> Iterator[Finding]:
             yield _loser(facts, hole, option, best[0], mine)
 
 
-def _behind(trial: FrozenTrial, best: FrozenTrial, facts: Facts) -> float:
+def _behind(trial: StoredTrial, best: StoredTrial, facts: Facts) -> float:
     """How far behind the best, in dB; of a pruned trial nobody knows."""
     if trial.state is not TrialState.COMPLETE:
         return math.inf
     return level(best, facts) - level(trial, facts)
 
 
-def _fairly_drawn(facts: Facts, tried: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+def _fairly_drawn(facts: Facts, tried: Sequence[StoredTrial]) -> list[StoredTrial]:
     """Trials whose options had equal chances.
 
     A sampler that learns leaves an option for early bad luck, and tunes the others: what it still
@@ -171,7 +172,7 @@ def _fairly_drawn(facts: Facts, tried: Sequence[FrozenTrial]) -> list[FrozenTria
     return [trial for trial in tried if trial.number >= middle]
 
 
-def _loses(tried: Sequence[FrozenTrial], hole: Listed | Choice, option: Scalar) -> bool:
+def _loses(tried: Sequence[StoredTrial], hole: Listed | Choice, option: Scalar) -> bool:
     """Whether none is in the better half, which chance would hardly do."""
     mine = [trial for trial in tried if trial.params[hole.name] == option]
     better = {trial.number for trial in tried[: len(tried) // 2]}
@@ -185,8 +186,8 @@ def _loser(
     facts: Facts,
     hole: Listed | Choice,
     option: Scalar,
-    best: FrozenTrial,
-    mine: Sequence[FrozenTrial],
+    best: StoredTrial,
+    mine: Sequence[StoredTrial],
 ) -> Finding:
     path, said = path_of(facts, hole), written(option)
     done = [trial for trial in mine if trial.state is TrialState.COMPLETE]

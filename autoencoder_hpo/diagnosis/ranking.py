@@ -3,9 +3,8 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from optuna.trial import FrozenTrial, TrialState
-
 from autoencoder_hpo.diagnosis.findings import Facts
+from autoencoder_hpo.storage.records import Cause, StoredTrial
 from autoencoder_hpo.storage.study import best_first
 
 NEAR = 4
@@ -17,39 +16,32 @@ def near(facts: Facts) -> float:
     return NEAR * facts.study.search.objective.step
 
 
-def complete(facts: Facts) -> list[FrozenTrial]:
+def complete(facts: Facts) -> list[StoredTrial]:
     """The complete trials, the best first; the earlier of equal ones."""
     return best_first(facts.trials, facts.study.search.objective)
 
 
-def level(trial: FrozenTrial, facts: Facts) -> float:
+def level(trial: StoredTrial, facts: Facts) -> float:
     """What a complete trial came to, in dB."""
     assert trial.value is not None, "only complete trials have a level"
     return facts.study.search.objective.decibel(trial.value)
 
 
-def is_infeasible(trial: FrozenTrial) -> bool:
-    """Whether it could not be trained at all: an error, no memory, a loss that is not finite."""
-    return any(violation > 0 for violation in trial.constraints.values())
-
-
-def pruned(facts: Facts) -> list[FrozenTrial]:
+def pruned(facts: Facts) -> list[StoredTrial]:
     """Trials that the pruner has ended, in the order of their numbers."""
     return [
         trial
         for trial in facts.trials
-        if trial.state is TrialState.PRUNED
-        and not is_infeasible(trial)
-        and trial.intermediate_values
+        if trial.cause is Cause.UNPROMISING and trial.intermediate_values
     ]
 
 
-def ranked(facts: Facts) -> list[FrozenTrial]:
+def ranked(facts: Facts) -> list[StoredTrial]:
     """The complete trials, the best first, and behind them those that the pruner has ended."""
     return [*complete(facts), *pruned(facts)]
 
 
-def curve(trial: FrozenTrial, facts: Facts) -> Mapping[int, float]:
+def curve(trial: StoredTrial, facts: Facts) -> Mapping[int, float]:
     """The best level up to each epoch, in dB: what pruners and we compare."""
     best, found = -math.inf, {}
     for epoch, value in sorted(trial.intermediate_values.items()):
@@ -66,7 +58,7 @@ def at_epoch(known: Mapping[int, float], epoch: int) -> float:
     return max((best for at, best in known.items() if at <= epoch), default=-math.inf)
 
 
-def numbers(trials: Sequence[FrozenTrial], most: int = 5) -> str:
+def numbers(trials: Sequence[StoredTrial], most: int = 5) -> str:
     """Trials as people say them: `trial 3`, `trials 3, 5 and 8`."""
     said = [str(trial.number) for trial in trials]
     if len(said) == 1:

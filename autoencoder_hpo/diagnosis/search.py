@@ -38,15 +38,15 @@ def _worse_than_a_baseline(facts: Facts) -> list[Finding]:
     done = complete(facts)
     if len(done) < FEWEST_COMPLETE:
         return []
-    best, psnr = done[0], done[0].user_attrs.get("val_psnr")
+    best, psnr = done[0], done[0].record.val_psnr
+    mark = None if facts.data.affine is None else facts.data.affine.psnr
     known = {
-        "worse-than-input": ("the noisy input itself", facts.data.get("noisy") or {}),
-        "worse-than-affine": ("the affine filter, a formula", facts.data.get("affine") or {}),
+        "worse-than-input": ("the noisy input itself", facts.data.noisy.psnr),
+        "worse-than-affine": ("the affine filter, a formula", mark),
     }
-    for kind, (what, scores) in known.items():
-        mark = scores.get("psnr")
+    for kind, (what, mark) in known.items():
         if psnr is not None and mark is not None and psnr < mark:
-            return [_worse(kind, what, float(psnr), float(mark), best.number, facts)]
+            return [_worse(kind, what, psnr, mark, best.number, facts)]
     return []
 
 

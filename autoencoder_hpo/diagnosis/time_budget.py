@@ -23,15 +23,15 @@ def has_time_for(facts: Facts, hole: Range, value: float) -> bool:
     """
     timeout = facts.study.search.timeout
     took = [
-        (float(trial.params[hole.name]), float(trial.user_attrs["seconds"]))
+        (float(trial.params[hole.name]), seconds)
         for trial in best_first(facts.trials, facts.study.search.objective)
-        if hole.name in trial.params and trial.user_attrs.get("seconds")
+        if hole.name in trial.params and (seconds := trial.record.seconds)
     ]
     if timeout is None or not took or min(value, hole.low, *(known for known, _ in took)) <= 0:
         return True
     end = hole.high if value > hole.high else hole.low
     expected, now = _expected(took, value), _expected(took, end)
-    spent = sum(trial.user_attrs.get("seconds") or 0.0 for trial in facts.trials)
+    spent = sum(trial.record.seconds or 0.0 for trial in facts.trials)
     return expected <= LONGER * now or FIT * expected <= max(timeout, spent)
 
 

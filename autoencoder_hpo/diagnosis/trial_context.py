@@ -3,17 +3,17 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 
 from autoencoder_hpo.config import Task, TrialConfig
 from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.diagnosis.curves import Curve
 from autoencoder_hpo.diagnosis.findings import Facts, Finding, Sure
-from autoencoder_hpo.storage.leases import CONFIG, REASON
+from autoencoder_hpo.storage.records import StoredTrial
 from autoencoder_hpo.study import Grid
 from autoencoder_hpo.text import mse
+from autoencoder_hpo.training.results import Health
 
 PCA_SLACK = 2.0
 """Without noise, a trial is poor from twice the error of the best linear autoencoder of its size:
@@ -32,11 +32,10 @@ class Yardstick:
 class Case:
     """A trial that is complete or pruned."""
 
-    trial: FrozenTrial
+    trial: StoredTrial
     config: TrialConfig
     curve: Curve | None
-    health: Mapping[str, Any]
-    """Empty where none was stored."""
+    health: Health | None
     task: Task
     shape: tuple[int, int, int]
     """Channels, height and width of the images."""
@@ -52,25 +51,22 @@ class Case:
     """What the study improves."""
 
     @classmethod
-    def of(cls, trial: FrozenTrial, facts: Facts) -> "Case | None":
+    def of(cls, trial: StoredTrial, facts: Facts) -> "Case | None":
         """None for a trial that is not over, or failed."""
-        attrs, data, study = trial.user_attrs, facts.data, facts.study
-        if trial.state not in (TrialState.COMPLETE, TrialState.PRUNED) or CONFIG not in attrs:
+        data, study, config = facts.data, facts.study, trial.config
+        if trial.state not in (TrialState.COMPLETE, TrialState.PRUNED) or config is None:
             return None
-        config = TrialConfig.model_validate(attrs[CONFIG])
-        pca = data.get("pca") or {"components": [], "mse": []}
-        channels, height, width = data["shape"]
         return cls(
             trial=trial,
             config=config,
-            curve=Curve.of(attrs.get("history") or []),
-            health=attrs.get("health") or {},
+            curve=Curve.of(trial.record.epochs),
+            health=trial.record.health,
             task=study.task,
-            shape=(channels, height, width),
-            steps=math.ceil(data["counts"]["train"] / config.batch_size),
-            noisy_mse=(data.get("noisy") or {}).get("mse"),
-            affine_mse=(data.get("affine") or {}).get("mse"),
-            pca=dict(zip(pca["components"], pca["mse"], strict=True)),
+            shape=data.shape,
+            steps=math.ceil(data.counts["train"] / config.batch_size),
+            noisy_mse=data.noisy.mse,
+            affine_mse=None if data.affine is None else data.affine.level.mse,
+            pca={} if data.pca is None else data.pca.mse,
             grid=isinstance(study.search.sampler, Grid),
             metric=study.search.objective,
         )
@@ -81,7 +77,7 @@ class Case:
 
     @property
     def reason(self) -> str:
-        return str(self.trial.user_attrs.get(REASON, ""))
+        return self.trial.record.reason or ""
 
     @property
     def comparable(self) -> bool:
@@ -96,7 +92,7 @@ class Case:
 
     @property
     def parameters(self) -> int:
-        return int(self.trial.user_attrs.get("parameters", 0))
+        return self.trial.record.parameters or 0
 
     @property
     def bottleneck(self) -> int | None:
@@ -157,7 +153,7 @@ class Case:
 
 def reach(case: Case) -> float | None:
     """How far all steps of a training can have moved its weights, as a part of their size."""
-    size = case.health.get("weight_norm")
+    size = None if case.health is None else case.health.weight_norm
     length = stride(case)
     if case.curve is None or length is None or not size:
         return None
@@ -169,7 +165,8 @@ def stride(case: Case) -> float | None:
 
     Adam and RMSprop move each weight by the learning rate, SGD by so much of its gradient.
     """
-    norm, optimizer = case.health.get("gradient_norm"), case.config.optimizer
+    norm = None if case.health is None else case.health.gradient_norm
+    optimizer = case.config.optimizer
     if norm is None:
         return None
     length = float(norm) if optimizer.kind == "sgd" else case.parameters**0.5

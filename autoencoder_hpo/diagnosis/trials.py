@@ -2,8 +2,6 @@
 
 from dataclasses import replace
 
-from optuna.trial import FrozenTrial
-
 from autoencoder_hpo.diagnosis.activations import dead_units, narrow_bottleneck, saturated_units
 from autoencoder_hpo.diagnosis.findings import Facts, Finding, by_sureness
 from autoencoder_hpo.diagnosis.learning_curves import (
@@ -19,13 +17,14 @@ from autoencoder_hpo.diagnosis.proposals import line
 from autoencoder_hpo.diagnosis.remedies import a_unet, capacity
 from autoencoder_hpo.diagnosis.trial_context import Case
 from autoencoder_hpo.diagnosis.update_sizes import stagnation
+from autoencoder_hpo.storage.records import StoredTrial
 from autoencoder_hpo.text import mse
 
 WORSE = 1.01
 """Times the affine filter's error: less is the same."""
 
 
-def of_trial(trial: FrozenTrial, facts: Facts) -> list[Finding]:
+def of_trial(trial: StoredTrial, facts: Facts) -> list[Finding]:
     """The findings about a trial, the surest first; none for one that runs or failed.
 
     A pruned trial is not asked how good it became: it was ended because others were better.
@@ -47,7 +46,7 @@ def _found(case: Case, facts: Facts) -> list[Finding]:
     return by_sureness(causes)
 
 
-def _placed(finding: Finding, trial: FrozenTrial, facts: Facts) -> Finding:
+def _placed(finding: Finding, trial: StoredTrial, facts: Facts) -> Finding:
     """With the trial's option in the line's path, where the study file has a choice there."""
     change = finding.change
     for part in ("model", "optimizer"):

@@ -65,13 +65,17 @@ def _slower(case: Case) -> tuple[str, str | None]:
 
 def slope(case: Case) -> float | None:
     """By which part the loss falls for a change of the weights by one part, along its gradient."""
-    norm, size, loss = (case.health.get(k) for k in ("gradient_norm", "weight_norm", "loss"))
+    if (health := case.health) is None:
+        return None
+    norm, size, loss = health.gradient_norm, health.weight_norm, health.loss
     return None if norm is None or size is None or not loss else float(norm * size / loss)
 
 
 def overshoot(case: Case) -> float | None:
     """By which part one of the last steps can change the loss."""
-    norm, loss, length = case.health.get("gradient_norm"), case.health.get("loss"), stride(case)
+    if (health := case.health) is None:
+        return None
+    norm, loss, length = health.gradient_norm, health.loss, stride(case)
     if case.curve is None or norm is None or length is None or not loss:
         return None
     rate = max(case.curve.learning_rate[-2 * case.curve.tail :])

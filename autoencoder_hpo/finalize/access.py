@@ -8,18 +8,15 @@ import getpass
 import socket
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 
 from autoencoder_hpo.errors import StudyError
-from autoencoder_hpo.finalize.results import Look
 from autoencoder_hpo.storage.study import StudyHandle
-
-LOOKS = "looks"
+from autoencoder_hpo.storage.study_records import Look
 
 
 def looks_of(opened: StudyHandle) -> tuple[Look, ...]:
     """All looks at the study's test images, the first one first."""
-    return tuple(Look(**look) for look in opened.attr(LOOKS) or [])
+    return opened.record().looks
 
 
 def record_look(
@@ -39,7 +36,7 @@ def record_look(
             raise second_look(opened.name, before)
         mine = Look(id, key, tx.now(), _who(), trial, psnr, images)
         after = (*before, mine)
-        here.set_attrs(**{LOOKS: [asdict(look) for look in after]})
+        here.write(looks=after)
         return after
 
 

@@ -78,7 +78,7 @@ def _read(path: Path) -> Stored | None:
 
 def _key(plan: Plan, everything: SearchData) -> str:
     said = [
-        plan.opened.data["hash"],
+        plan.opened.data.hash,
         everything.hash,
         plan.opened.study.task.model_dump(mode="json"),
         plan.request.slow_images,

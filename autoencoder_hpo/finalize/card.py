@@ -174,7 +174,7 @@ def _strengths(tested: TestScores, task: Task) -> list[str]:
 
 
 def _contest(selection: Selection, plan: Plan) -> str:
-    seeds, searched = plan.request.seeds, plan.opened.data["counts"]["train"]
+    seeds, searched = plan.request.seeds, plan.opened.data.counts["train"]
     metric = plan.opened.study.search.objective.shown
     rows = [
         (

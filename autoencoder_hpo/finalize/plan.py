@@ -115,7 +115,7 @@ def make_plan(opened: StudyHandle, request: Request, settings: Settings) -> Plan
     _check_output(out, overwrite=request.overwrite)
     places = slots(request.device, None)
     jobs = _jobs(opened, contenders, request.seeds, [place.device for place in places])
-    folder = study_directory(settings, opened.study.name, opened.data["uid"]) / "finalize"
+    folder = study_directory(settings, opened.study.name, opened.data.uid) / "finalize"
     make_directory(folder)
     workers = len(places) if request.workers is None else max(1, request.workers)
     plan = Plan(
@@ -161,7 +161,7 @@ def alone(plan: Plan) -> Iterator[None]:
 
 
 def _refuse_unfinished(opened: StudyHandle, request: Request) -> None:
-    state, counts = summary(opened)["state"], count(opened.trials())
+    state, counts = summary(opened).state, count(opened.trials())
     waiting = 0 if state == "timed out" else counts.waiting  # nobody takes them any more
     going = counts.running + waiting
     if request.now or (state in OVER and not going):
@@ -177,20 +177,18 @@ def _refuse_unfinished(opened: StudyHandle, request: Request) -> None:
 
 
 def _contenders(opened: StudyHandle, top: int) -> tuple[Contender, ...]:
-    best = best_first(opened.trials(), opened.study.search.objective)
-    if not best:
+    best = best_first(opened.stored_trials(), opened.study.search.objective)
+    found = [
+        Contender(trial.number, config, parameters)
+        for trial in best
+        if (config := trial.config) and (parameters := trial.record.parameters)
+    ]
+    if not found:
         raise StudyError(
             f"study {opened.name}",
             [f"no trial is complete; `autoencoder-hpo resume {opened.name}` trains some"],
         )
-    return tuple(
-        Contender(
-            trial.number,
-            TrialConfig.model_validate(trial.user_attrs["config"]),
-            trial.user_attrs["parameters"],
-        )
-        for trial in best[:top]
-    )
+    return tuple(found[:top])
 
 
 def _jobs(
@@ -207,7 +205,7 @@ def _jobs(
             config=each.config,
             seed=seed_for(opened.study.search.seed, "finalize", each.trial, repeat),
             best_by=opened.study.search.objective,
-            data_hash=opened.data["hash"],
+            data_hash=opened.data.hash,
             how=How(devices[index % len(devices)], 1, precision),
         )
         for index, (each, repeat) in enumerate(pairs)
@@ -215,7 +213,7 @@ def _jobs(
 
 
 def _key(jobs: Sequence[Job], request: Request) -> str:
-    said = [[job.identity for job in jobs], request.epochs, request.slow_images]
+    said = [[job.identity.as_record() for job in jobs], request.epochs, request.slow_images]
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 

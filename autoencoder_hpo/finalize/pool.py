@@ -23,8 +23,9 @@ from autoencoder_hpo.finalize.results import Step
 from autoencoder_hpo.finalize.retraining import Job, read_result, retrain
 from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.study import StudyFile
-from autoencoder_hpo.training.loop import Cancelled, EpochResult
+from autoencoder_hpo.training.loop import Cancelled
 from autoencoder_hpo.training.prepared import DeviceData
+from autoencoder_hpo.training.results import EpochResult
 
 PATIENCE_S = 10.0
 """How long a process may take to end its step."""

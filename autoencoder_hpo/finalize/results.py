@@ -6,6 +6,7 @@ PSNR is in dB, the mean over images; MSE is the mean over pixels.
 from dataclasses import dataclass
 
 from autoencoder_hpo.finalize.comparison import Estimate, Verdict
+from autoencoder_hpo.storage.study_records import Look
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,19 +86,6 @@ class Strength:
     psnr: float
     noisy_psnr: float
     gain: float
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """Somebody saw a score on the test images. `at`: seconds since 1970, the database's clock."""
-
-    id: str
-    key: str
-    at: float
-    who: str
-    trial: int
-    psnr: float
-    images: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -19,11 +18,11 @@ from autoencoder_hpo.config import Task, TrialConfig
 from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.errors import CheckpointError, DiskError
 from autoencoder_hpo.files import write_atomically
-from autoencoder_hpo.training.checkpoint import load_checkpoint, save_checkpoint
-from autoencoder_hpo.training.loop import Cancelled, EpochResult, Training, stalled
+from autoencoder_hpo.training.checkpoint import Identity, load_checkpoint, save_checkpoint
+from autoencoder_hpo.training.loop import Cancelled, Training, stalled
 from autoencoder_hpo.training.metrics import per_image
-from autoencoder_hpo.training.precision import Precision
 from autoencoder_hpo.training.prepared import DeviceData
+from autoencoder_hpo.training.results import EpochResult, Precision
 from autoencoder_hpo.training.steps import drive
 
 log = logging.getLogger(__name__)
@@ -74,19 +73,18 @@ class Job:
         return f"{self.best_by.shown.key}_N"
 
     @property
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> Identity:
         """What a stored result must have been made for."""
-        return {
+        more = {
             "version": VERSION,
             "trial": self.trial,
             "repeat": self.repeat,
-            "task": self.task.model_dump(mode="json"),
-            "config": self.config.model_dump(mode="json"),
             "seed": self.seed,
             "best_by": self.best_by.value,
             "data_hash": self.data_hash,
             "how": {**asdict(self.how), "device": self.how.device.partition(":")[0]},
         }
+        return Identity(self.config, self.task, more)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -129,7 +127,7 @@ def retrain(
 
     def keep() -> None:
         with _disk(checkpoint):
-            save_checkpoint(checkpoint, training.state_dict(), config=job.identity)
+            save_checkpoint(checkpoint, training.state_dict(), job.identity)
 
     training = Training(
         job.task,
@@ -162,7 +160,7 @@ def read_result(job: Job, folder: Path) -> Retrained | None:
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         log.warning("%s cannot be read (%s); it is trained again", path, error)
         return None
-    if about["identity"] != job.identity:
+    if not job.identity.is_of(about["identity"]):
         return None
     scores = tensors.pop(job.judged_by)
     weights = {name.removeprefix("weights."): tensor for name, tensor in tensors.items()}
@@ -171,7 +169,7 @@ def read_result(job: Job, folder: Path) -> Retrained | None:
 
 def write_result(job: Job, result: Retrained, folder: Path) -> None:
     about = {
-        "identity": job.identity,
+        "identity": job.identity.as_record(),
         "epochs": result.epochs,
         "best_epoch": result.best_epoch,
         "parameters": result.parameters,
@@ -233,7 +231,7 @@ def _load(training: Training, checkpoint: Path, job: Job) -> None:
     if not checkpoint.exists():
         return
     try:
-        training.load_state_dict(load_checkpoint(checkpoint, config=job.identity))
+        training.load_state_dict(load_checkpoint(checkpoint, job.identity))
     except CheckpointError as error:
         log.warning("%s; %s starts from its first epoch", error, job.said)
 

@@ -22,7 +22,7 @@ from autoencoder_hpo.finalize.packing import Packed, load_model, pack
 from autoencoder_hpo.finalize.pending import Pending, read_pending, settle_pending, write_pending
 from autoencoder_hpo.finalize.plan import Plan, Request, alone, make_plan
 from autoencoder_hpo.finalize.pool import Tell, train_alone, train_together
-from autoencoder_hpo.finalize.results import Finalized, Look, Selection, Step, TestScores, Winner
+from autoencoder_hpo.finalize.results import Finalized, Selection, Step, TestScores, Winner
 from autoencoder_hpo.finalize.retraining import Job, Retrained, read_result, result_path
 from autoencoder_hpo.finalize.selection import decide
 from autoencoder_hpo.finalize.testing import look, restore_with
@@ -30,6 +30,7 @@ from autoencoder_hpo.finalize.wording import verdict, warnings
 from autoencoder_hpo.inputs import Inputs, refuse_other_data
 from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.storage.study import StudyHandle
+from autoencoder_hpo.storage.study_records import Look
 from autoencoder_hpo.training.prepared import prepare
 
 
@@ -112,7 +113,7 @@ def _test_and_pack(
         epochs=final.epochs,
         best_epoch=final.best_epoch,
         train_images=len(everything.train),
-        searched_on=plan.opened.data["counts"]["train"],
+        searched_on=plan.opened.data.counts["train"],
     )
     result = Finalized(
         study=plan.opened.name,

@@ -47,7 +47,7 @@ class Comparison:
 def compare(studies: Sequence[Contents]) -> Comparison:
     """Rows in the order given."""
     warnings, metric = _warnings(studies), _common([each.shown for each in studies])
-    known = [each.summary["best"][metric.value] for each in studies if each.summary["best"]]
+    known = [value for each in studies if (value := each.summary.best_by(metric)) is not None]
     top = metric.best(known) if not warnings else None
     rows = [_row(each, metric, top) for each in studies]
     return Comparison(metric, studies, rows, warnings, studies[0].made)
@@ -60,21 +60,22 @@ def _common(metrics: Sequence[Metric]) -> Metric:
 
 
 def _row(contents: Contents, metric: Metric, top: float | None) -> Row:
-    best, counts = contents.summary["best"] or {}, contents.summary["counts"]
-    reached = best.get(metric.value)
+    known, best = contents.summary, contents.summary.best
+    reached, size = known.best_by(metric), None if best is None else best.trial.record.parameters
+    scores = None if best is None else best.level
     return Row(
         study=contents.name,
-        state=contents.summary["state"],
-        trials=counts["complete"] + counts["pruned"],
+        state=known.state,
+        trials=known.counts.finished,
         seconds=contents.saved.seconds,
-        trial=best.get("number"),
-        model=best["config"]["model"]["kind"] if best else None,
-        psnr=best.get("val_psnr"),
-        gain=best.get("psnr_gain"),
-        affine_gain=best.get("affine_gain"),
-        ssim=best.get("val_ssim"),
-        mse=best.get("val_mse"),
-        parameters=best.get("parameters"),
+        trial=best.number if best else None,
+        model=best.trial.kind if best else None,
+        psnr=scores.psnr if scores else None,
+        gain=known.best_gain,
+        affine_gain=best.affine_gain if best else None,
+        ssim=scores.ssim if scores else None,
+        mse=scores.mse if scores else None,
+        parameters=size,
         best=reached is not None and reached == top,
     )
 
@@ -82,7 +83,7 @@ def _row(contents: Contents, metric: Metric, top: float | None) -> Row:
 def _warnings(studies: Sequence[Contents]) -> list[str]:
     """Why scores of one study say nothing about another's; each names those that differ."""
     first, *others = studies
-    data = [each.name for each in others if each.facts.data["hash"] != first.facts.data["hash"]]
+    data = [each.name for each in others if each.facts.data.hash != first.facts.data.hash]
     found = []
     if data:
         found.append(f"{_and(data)} did not have the images of {first.name}.")

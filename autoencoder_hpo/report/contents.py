@@ -1,18 +1,16 @@
 """All that a report says of a study, as values: formats only put them into words."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
-
-from optuna.trial import FrozenTrial
 
 from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.diagnosis.findings import Facts, Finding
 from autoencoder_hpo.report.gallery import Gallery
 from autoencoder_hpo.report.grids import Grid, grid_of
 from autoencoder_hpo.report.pruning import Saved, saved
-from autoencoder_hpo.storage.status import trial_record
+from autoencoder_hpo.storage.records import StoredTrial
+from autoencoder_hpo.storage.status import Summary
 from autoencoder_hpo.storage.study import best_first
 
 
@@ -23,17 +21,13 @@ class Contents:
     Attributes:
         name: in the database; a study that was renamed keeps its file as it was.
         file: the text of the study file.
-        summary: as `status.summary` has it.
-        audit: pruned trials that an audit finished: `trial`, `epoch` after which it was pruned,
-            `value` of its best epoch, and its `psnr` in dB, None where it diverged.
     """
 
     name: str
     file: str
     facts: Facts
-    summary: Mapping[str, Any]
+    summary: Summary
     findings: Sequence[Finding]
-    audit: Sequence[Mapping[str, Any]]
     gallery: Gallery
     made: datetime
 
@@ -42,7 +36,7 @@ class Contents:
         return self.facts.study.search.objective
 
     @property
-    def trials(self) -> Sequence[FrozenTrial]:
+    def trials(self) -> Sequence[StoredTrial]:
         return self.facts.trials
 
     @property
@@ -53,20 +47,17 @@ class Contents:
     @property
     def noisy(self) -> float | None:
         """The noisy input's score as people see it; None where it is not known."""
-        return self.facts.data["noisy"].get(self.shown.key)
+        return self.facts.data.noisy.by(self.shown)
 
     @property
     def affine(self) -> float | None:
-        return (self.facts.data.get("affine") or {}).get(self.shown.key)
+        return self.facts.data.affine_by(self.shown)
 
     @property
-    def records(self) -> list[dict[str, Any]]:
-        return [trial_record(trial) for trial in self.trials]
-
-    @property
-    def best(self) -> list[FrozenTrial]:
-        """The complete trials, best first."""
-        return best_first(self.trials, self.objective)
+    def best(self) -> list[StoredTrial]:
+        """The complete trials, best first; those that another program completed have no score."""
+        scored = [trial for trial in self.trials if self.shown.found_in(trial.record) is not None]
+        return best_first(scored, self.objective)
 
     @property
     def grid(self) -> Grid | None:

@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from optuna.trial import FrozenTrial
-
 from autoencoder_hpo.config.metric import Metric
+from autoencoder_hpo.storage.records import StoredTrial
 
 Plot = dict[str, Any]
 Width = Literal["whole", "half", "third"]
@@ -69,6 +68,6 @@ def line(name: str, points: tuple[list[Any], list[Any]], color: str) -> Plot:
     }
 
 
-def height(trial: FrozenTrial, shown: Metric) -> float:
+def height(trial: StoredTrial, shown: Metric) -> float:
     """A complete trial's score as it stands in plots."""
-    return shown.height(trial.user_attrs[shown.value])
+    return shown.height(shown.of(trial.record))

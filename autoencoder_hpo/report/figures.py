@@ -1,9 +1,6 @@
 """A report's figures: scores and learning curves here, the rest in modules of their own."""
 
-from collections.abc import Sequence
-from typing import Any
-
-from optuna.trial import FrozenTrial
+from collections.abc import Callable, Sequence
 
 from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.report.contents import Contents
@@ -25,6 +22,8 @@ from autoencoder_hpo.report.parameters import importances, slices
 from autoencoder_hpo.report.timeline import timeline
 from autoencoder_hpo.showcase import plots
 from autoencoder_hpo.showcase.notes import reached
+from autoencoder_hpo.storage.records import StoredTrial
+from autoencoder_hpo.training.results import EpochResult
 
 FIELD_TRIALS = 200
 """Curves of other trials than the best: more are a grey surface."""
@@ -48,7 +47,7 @@ def _history(contents: Contents) -> Figure | None:
     if not contents.best:
         return None
     shown = contents.shown
-    plot = plots.history(contents.records, contents.noisy, contents.affine, metric=shown)
+    plot = plots.history(contents.trials, contents.noisy, contents.affine, metric=shown)
     complete, pruned, so_far = plot["data"]
     complete["marker"] = {"color": COLORS[0], "size": 7}
     pruned |= {"marker": {"color": STATES["pruned"], "size": 7, "symbol": "x"}, "opacity": 1.0}
@@ -62,7 +61,7 @@ def _history(contents: Contents) -> Figure | None:
         f"{shown.short} of each trial's best epoch, in the order of the trials; "
         f"{shown.better} is better."
     )
-    values = [reached(record, shown) for record in contents.records]
+    values = [reached(trial.record, shown) for trial in contents.trials]
     note += _diverged([value for value in values if value is not None], shown)
     return _leveled("history", "Trials", note, plot, keys)
 
@@ -71,7 +70,7 @@ def _sizes(contents: Contents) -> Figure | None:
     if len(contents.best) < 2:
         return None
     shown = contents.shown
-    plot = plots.sizes(contents.records, contents.noisy, contents.affine, metric=shown)
+    plot = plots.sizes(contents.trials, contents.noisy, contents.affine, metric=shown)
     keys = []
     for trace, color in zip(plot["data"], COLORS, strict=False):
         trace["marker"] = {"color": color, "size": 8}
@@ -101,9 +100,9 @@ def _leveled(key: str, title: str, note: str, plot: Plot, keys: list[Key]) -> Fi
 
 
 def _curves(contents: Contents) -> Figure | None:
-    best = [trial for trial in contents.best if _history_of(trial)][: len(COLORS)]
+    best = [trial for trial in contents.best if trial.record.epochs][: len(COLORS)]
     chosen = {trial.number for trial in best}
-    others = [t for t in contents.trials if t.number not in chosen and _history_of(t)]
+    others = [t for t in contents.trials if t.number not in chosen and t.record.epochs]
     shown = others[:: -(-len(others) // FIELD_TRIALS) or 1]
     if not best and not shown:
         return None
@@ -119,7 +118,7 @@ def _curves(contents: Contents) -> Figure | None:
     )
     if len(shown) < len(others):
         note += f" Of {len(others):,} others, {len(shown)} are shown, evenly spread."
-    values = [value for t in [*best, *shown] for value in _curve(t, metric.value)[1] if value]
+    values = [value for t in [*best, *shown] for value in _curve(t, metric.of)[1] if value]
     note += _diverged(values, metric)
     traces = [trace for trace in traces if trace["x"]]
     keys = [Key(trace["name"], trace["line"]["color"]) for trace in traces]
@@ -128,16 +127,17 @@ def _curves(contents: Contents) -> Figure | None:
 
 
 def _losses(contents: Contents) -> Figure | None:
-    best = [trial for trial in contents.best if _history_of(trial)][:3]
+    best = [trial for trial in contents.best if trial.record.epochs][:3]
     if not best:
         return None
     traces, keys = [], []
     for trial, color in zip(best, COLORS, strict=False):
         name = f"trial {trial.number}"
         keys.append(Key(name, color))
-        train = line(f"{name}, training", _curve(trial, "train_loss"), color)
+        train = line(f"{name}, training", _curve(trial, lambda epoch: epoch.train_loss), color)
         train["line"]["dash"] = "dot"
-        traces += [line(f"{name}, validation", _curve(trial, "val_mse"), color), train]
+        val_mse = _curve(trial, lambda epoch: epoch.val_mse)
+        traces += [line(f"{name}, validation", val_mse, color), train]
     layout = axes("epoch", "")
     layout["yaxis"] |= {"type": "log", "tickformat": "~g", "nticks": 6}
     note = (
@@ -149,17 +149,13 @@ def _losses(contents: Contents) -> Figure | None:
     return Figure("losses", "Training", note, plot, wide="half", keys=keys)
 
 
-def _history_of(trial: FrozenTrial) -> list[dict[str, Any]]:
-    return trial.user_attrs.get("history") or []
+def _curve(trial: StoredTrial, value: Callable[[EpochResult], float]) -> Curve:
+    epochs = trial.record.epochs
+    return [epoch.epoch for epoch in epochs], [_short(value(epoch)) for epoch in epochs]
 
 
-def _curve(trial: FrozenTrial, key: str) -> Curve:
-    history = _history_of(trial)
-    return [epoch["epoch"] for epoch in history], [_short(epoch[key]) for epoch in history]
-
-
-def _heights(trial: FrozenTrial, metric: Metric) -> Curve:
-    epochs, values = _curve(trial, metric.value)
+def _heights(trial: StoredTrial, metric: Metric) -> Curve:
+    epochs, values = _curve(trial, metric.of)
     return epochs, [metric.height(value) for value in values]
 
 

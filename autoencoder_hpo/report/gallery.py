@@ -2,11 +2,9 @@
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from optuna.trial import FrozenTrial
 from PIL import Image
 
 from autoencoder_hpo.config.metric import Metric
@@ -21,7 +19,8 @@ from autoencoder_hpo.showcase.store import (
     crops_artifact,
     trial_artifact,
 )
-from autoencoder_hpo.storage.leases import CONFIG
+from autoencoder_hpo.storage.records import StoredTrial
+from autoencoder_hpo.storage.study_records import StudyData
 from autoencoder_hpo.text import db, score
 
 TRIALS = 6
@@ -51,15 +50,14 @@ class Gallery:
 
 
 def read_gallery(
-    best: Sequence[FrozenTrial], data: Mapping[str, Any], store: ArtifactStore, metric: Metric
+    best: Sequence[StoredTrial], data: StudyData, store: ArtifactStore, metric: Metric
 ) -> Gallery:
     """What the store still has of the best trials' pictures; what it has not is left out.
 
     Args:
         best: the complete trials, best first.
-        data: what the study stores of its images.
     """
-    uid, noisy = data["uid"], data["noisy"]["psnr"]
+    uid, noisy = data.uid, data.noisy.psnr
     known = [
         ("clean", "", crops_artifact(uid, CLEAN)),
         ("noisy", "" if noisy is None else db(noisy), crops_artifact(uid, NOISY)),
@@ -68,7 +66,7 @@ def read_gallery(
         (*_named(trial, metric), trial_artifact(uid, trial.number, CROPS))
         for trial in best[:TRIALS]
     ]
-    wide = min(CROP, data["shape"][-1])
+    wide = min(CROP, data.shape[-1])
     strips = [
         Strip(title, caption, _crops(picture, wide))
         for title, caption, artifact in [*known, *trials]
@@ -78,10 +76,9 @@ def read_gallery(
     return Gallery(strips, None if panel is None else panel_uri(panel))
 
 
-def _named(trial: FrozenTrial, metric: Metric) -> tuple[str, str]:
-    attrs = trial.user_attrs
-    kind = attrs[CONFIG]["model"]["kind"]
-    said = f"{kind}, {score(attrs, metric)}" if "val_psnr" in attrs else kind
+def _named(trial: StoredTrial, metric: Metric) -> tuple[str, str]:
+    is_known = trial.record.val_psnr is not None
+    said = f"{trial.kind}, {score(metric, trial.record)}" if is_known else trial.kind
     return f"trial {trial.number}", said
 
 

@@ -3,7 +3,6 @@
 from datetime import datetime
 
 from autoencoder_hpo.diagnosis.facts import facts_of
-from autoencoder_hpo.diagnosis.findings import AUDIT
 from autoencoder_hpo.diagnosis.study import diagnose
 from autoencoder_hpo.report.contents import Contents
 from autoencoder_hpo.report.gallery import read_gallery
@@ -22,7 +21,6 @@ def gather(opened: StudyHandle, *, store: ArtifactStore, now: datetime) -> Conte
         facts=facts,
         summary=summary(opened),
         findings=diagnose(facts),
-        audit=opened.attr(AUDIT) or (),
         gallery=read_gallery(best, opened.data, store, opened.study.search.objective),
         made=now,
     )

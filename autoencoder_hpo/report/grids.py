@@ -4,14 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 
 from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.space import cells, parameters
 from autoencoder_hpo.space.holes import Scalar
+from autoencoder_hpo.storage.records import StoredTrial
 from autoencoder_hpo.storage.study import best_of
 from autoencoder_hpo.study import Grid as GridSampler
 from autoencoder_hpo.study import Study
+from autoencoder_hpo.training.results import Scores
 
 MEASURES = (Metric.VAL_PSNR, Metric.VAL_MSE)
 """A table for each, and for what the study improves, where that is another."""
@@ -19,15 +21,15 @@ MEASURES = (Metric.VAL_PSNR, Metric.VAL_MSE)
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A trial of the grid. `scores` lacks what it has not: `state` says why."""
+    """A trial of the grid. Where it has no `scores`, `state` says why."""
 
     number: int
     state: str
-    scores: Mapping[str, float]
+    scores: Scores | None
     best: bool = False
 
     def shown(self, measure: Metric) -> str:
-        value = self.scores.get(measure.value)
+        value = measure.found_in(self.scores)
         return self.state if value is None else measure.said(value)
 
 
@@ -57,11 +59,11 @@ class Grid:
         }
 
     def _of(self, cell: Cell) -> dict[str, Any]:
-        scores = {measure.value: cell.scores.get(measure.value) for measure in self.measures}
+        scores = {measure.value: measure.found_in(cell.scores) for measure in self.measures}
         return {"number": cell.number, "state": cell.state, **scores, "best": cell.best}
 
 
-def grid_of(study: Study, trials: Sequence[FrozenTrial]) -> Grid | None:
+def grid_of(study: Study, trials: Sequence[StoredTrial]) -> Grid | None:
     """The table of a grid over one or two parameters; None for any other study.
 
     Parameters of different options of a choice that have the same last name, such as the width
@@ -104,7 +106,7 @@ def _place(axes: Mapping[str, list[str]], params: Mapping[str, Scalar]) -> tuple
 
 
 def _found(
-    axes: Mapping[str, list[str]], trials: Sequence[FrozenTrial], metric: Metric
+    axes: Mapping[str, list[str]], trials: Sequence[StoredTrial], metric: Metric
 ) -> dict[tuple[Scalar, ...], Cell]:
     best = best_of(trials, metric)
     number = None if best is None else best.number
@@ -113,16 +115,10 @@ def _found(
     }
 
 
-def _worth(trial: FrozenTrial) -> tuple[bool, int]:
+def _worth(trial: StoredTrial) -> tuple[bool, int]:
     """What stands in a cell that was tried again: a complete trial, else the latest."""
     return trial.state is TrialState.COMPLETE, trial.number
 
 
-def _cell(trial: FrozenTrial, best: int | None) -> Cell:
-    scores = trial.user_attrs.get("scores") or {}
-    return Cell(
-        number=trial.number,
-        state=trial.state.name.lower(),
-        scores=scores,
-        best=trial.number == best,
-    )
+def _cell(trial: StoredTrial, best: int | None) -> Cell:
+    return Cell(trial.number, trial.ending, trial.record.scores, best=trial.number == best)

@@ -1,5 +1,7 @@
 """The report as Markdown, for a README or a pull request."""
 
+from optuna.trial import TrialState
+
 from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.report.comparing import Comparison
 from autoencoder_hpo.report.contents import Contents
@@ -17,7 +19,8 @@ from autoencoder_hpo.report.wording import (
     verdict,
 )
 from autoencoder_hpo.showcase.notes import one_line, table
-from autoencoder_hpo.text import db, duration, gain, mse, ssim
+from autoencoder_hpo.text import db, duration, gain, mse, number, ssim
+from autoencoder_hpo.training.results import Level
 
 MARK = "<!-- autoencoder-hpo report -->"
 
@@ -71,7 +74,7 @@ def comparison_markdown(comparison: Comparison) -> str:
 
 
 def _scores(contents: Contents) -> str:
-    noisy, affine = contents.facts.data["noisy"], contents.facts.data.get("affine")
+    noisy, affine = contents.facts.data.noisy, contents.facts.data.affine
     more = own_columns(contents)
     own = [metric.short for metric in more]
     header = (
@@ -79,28 +82,26 @@ def _scores(contents: Contents) -> str:
     )  # fmt: skip
     blank = ("",) * (2 + len(own))
     rows: list[tuple[str, ...]] = []
-    if noisy["psnr"] is not None:
-        level = (db(noisy["psnr"]), "", ssim(noisy["ssim"]), mse(noisy["mse"]), *blank)
-        rows.append(("noisy input", "", *level))
+    if noisy.psnr is not None:
+        rows.append(("noisy input", "", *_level(noisy, ""), *blank))
     if affine:
-        over = gain(affine["psnr"] - noisy["psnr"])
-        level = (db(affine["psnr"]), over, ssim(affine["ssim"]), mse(affine["mse"]), *blank)
-        rows.append(("affine filter", "", *level))
+        rows.append(("affine filter", "", *_level(affine.level, gain(affine.over(noisy))), *blank))
     rows += [
         (
-            f"trial {each['number']}",
-            each["config"]["model"]["kind"],
-            db(each["val_psnr"]),
-            gain(each["psnr_gain"]),
-            ssim(each["val_ssim"]),
-            mse(each["val_mse"]),
-            *(metric.said(each[metric.value]) for metric in more),
-            f"{each['parameters']:,}",
-            one_line(each["tried"]),
+            f"trial {each.trial.number}",
+            each.trial.kind,
+            *_level(each.best.level, gain(each.best.psnr_gain)),
+            *(metric.said(each.best.by(metric)) for metric in more),
+            number(each.trial.record.parameters),
+            one_line(each.tried),
         )
         for each in best_table(contents)
     ]
     return table(header, rows)
+
+
+def _level(level: Level, over: str) -> tuple[str, str, str, str]:
+    return db(level.psnr), over, ssim(level.ssim), mse(level.mse)
 
 
 def _grid(grid: Grid | None) -> list[str]:
@@ -147,7 +148,7 @@ def _spent(contents: Contents) -> str:
 
 
 def _failures(contents: Contents) -> list[str]:
-    found = reasons(contents.records, "fail")
+    found = reasons(contents.trials, TrialState.FAIL)
     if not found:
         return []
     lines = [
@@ -159,7 +160,7 @@ def _failures(contents: Contents) -> list[str]:
 
 def _reproduce(contents: Contents) -> str:
     lines = [f"- `{command}`: {does}" for command, does in commands(contents)]
-    lines.append(f"- images: content hash `{contents.facts.data['hash']}`")
+    lines.append(f"- images: content hash `{contents.facts.data.hash}`")
     for each in environments(contents.trials):
         known = ", ".join(f"{name} {fact}" for name, fact in each.facts.items())
         lines.append(f"- trained with ({each.trials}): {one_line(known)}")

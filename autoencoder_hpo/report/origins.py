@@ -3,12 +3,9 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-from optuna.trial import FrozenTrial
 
 from autoencoder_hpo.report.contents import Contents
-from autoencoder_hpo.storage.leases import RUN
+from autoencoder_hpo.storage.records import RunRecord, StoredTrial
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,31 +16,31 @@ class Environment:
     facts: Mapping[str, str]
 
 
-def environments(trials: Sequence[FrozenTrial]) -> list[Environment]:
+def environments(trials: Sequence[StoredTrial]) -> list[Environment]:
     """The different ones, that of most trials first."""
     met: dict[str, int] = {}
     for trial in trials:
-        if RUN in trial.user_attrs:
-            facts = json.dumps(_facts(trial.user_attrs[RUN]))
+        if trial.record.run is not None:
+            facts = json.dumps(_facts(trial.record.run))
             met[facts] = met.get(facts, 0) + 1
     found = [Environment(number, json.loads(facts)) for facts, number in met.items()]
     return sorted(found, key=lambda each: -each.trials)
 
 
-def _facts(run: Mapping[str, Any]) -> dict[str, str]:
+def _facts(run: RunRecord) -> dict[str, str]:
     return {
-        "device": run["device"],
-        "processor": run["cpu"],
-        "threads": str(run["threads"]),
-        "precision": run["precision"],
-        "code": run["git"] or "no git checkout",
-        **run["versions"],
+        "device": run.device,
+        "processor": run.cpu,
+        "threads": str(run.threads),
+        "precision": run.precision,
+        "code": run.git or "no git checkout",
+        **run.versions,
     }
 
 
 def commands(contents: Contents) -> list[tuple[str, str]]:
     """Commands, and what each does."""
-    name, best = contents.name, contents.summary["best"]
+    name, best = contents.name, contents.summary.best
     again = [
         (
             f"autoencoder-hpo run {name}.yaml",
@@ -53,7 +50,7 @@ def commands(contents: Contents) -> list[tuple[str, str]]:
     ]
     if best is None:
         return again
-    number = best["number"]
+    number = best.number
     return [
         (f"autoencoder-hpo reproduce {name} {number}", "train the best trial again, and compare"),
         (f"autoencoder-hpo show {name} {number}", "everything that is stored of it"),

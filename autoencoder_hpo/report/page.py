@@ -15,6 +15,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
+from optuna.trial import TrialState
 
 from autoencoder_hpo import text
 from autoencoder_hpo.provenance import versions
@@ -35,6 +36,7 @@ from autoencoder_hpo.report.wording import (
     value,
     verdict,
 )
+from autoencoder_hpo.storage.wording import count_line
 
 MARK = '<meta name="generator" content="autoencoder-hpo report'
 
@@ -54,7 +56,7 @@ def page(contents: Contents) -> str:
         trials=trials_table(contents),
         grid=contents.grid,
         own=own_columns(contents),
-        failures=reasons(contents.records, "fail"),
+        failures=reasons(contents.trials, TrialState.FAIL),
         saving=saving(contents),
         audited=audited(contents),
         environments=environments(contents.trials),
@@ -116,7 +118,8 @@ def _environment() -> Environment:
         text.mse,
         text.ssim,
         text.duration,
-        text.count_line,
+        text.number,
+        count_line,
         clipped,
         counted,
         value,

@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from optuna.distributions import CategoricalDistribution
-from optuna.trial import FrozenTrial
 
 from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.report.contents import Contents
 from autoencoder_hpo.report.drawing import COLORS, FIELD, Figure, Key, Plot, axes, height, line
 from autoencoder_hpo.report.wording import short_names, value
+from autoencoder_hpo.storage.records import StoredTrial
 
 FEW = 4
 """Different numbers that are written one by one."""
@@ -52,13 +52,13 @@ def parallel(contents: Contents) -> Figure | None:
     )
 
 
-def _shared(complete: Sequence[FrozenTrial]) -> list[str]:
+def _shared(complete: Sequence[StoredTrial]) -> list[str]:
     """The parameters that most complete trials have: conditional ones leave out the others."""
     met = dict.fromkeys(name for trial in complete for name in trial.params)
     return [n for n in met if 2 * sum(n in trial.params for trial in complete) > len(complete)]
 
 
-def _lines(trials: Sequence[FrozenTrial], columns: Sequence[Sequence[float]]) -> list[Plot]:
+def _lines(trials: Sequence[StoredTrial], columns: Sequence[Sequence[float]]) -> list[Plot]:
     across = list(range(len(columns)))
     heights = list(zip(*columns, strict=True))
     traces = [
@@ -74,9 +74,9 @@ def _lines(trials: Sequence[FrozenTrial], columns: Sequence[Sequence[float]]) ->
     return traces
 
 
-def _parameter(trials: Sequence[FrozenTrial], name: str) -> Column:
+def _parameter(trials: Sequence[StoredTrial], name: str) -> Column:
     values = [trial.params[name] for trial in trials]
-    match trials[0].distributions[name]:
+    match trials[0].optuna.distributions[name]:
         case CategoricalDistribution(choices=choices):
             return _steps(values, choices)
         case _ if len(set(values)) <= FEW:

@@ -13,6 +13,7 @@ from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.report.contents import Contents
 from autoencoder_hpo.report.drawing import COLORS, Figure, Plot, axes, height
 from autoencoder_hpo.report.wording import short_names
+from autoencoder_hpo.storage.records import StoredTrial
 
 FEWEST = 10
 """Complete trials below which importances are chance."""
@@ -90,7 +91,10 @@ def _slice(study: optuna.Study, name: str, short: str, place: int, shown: Metric
     from optuna.visualization import plot_slice  # imports plotly, which takes a second
 
     figure = plot_slice(
-        study, [name], target=lambda trial: height(trial, shown), target_name=shown.axis
+        study,
+        [name],
+        target=lambda trial: height(StoredTrial.of(trial), shown),
+        target_name=shown.axis,
     )
     drawn: Plot = json.loads(figure.to_json())
     for trace in drawn["data"]:
@@ -116,5 +120,5 @@ def _across(axis: Plot, values: Sequence[Any]) -> Plot:
 def _in_memory(contents: Contents) -> optuna.Study:
     """The complete trials as Optuna's own functions want them."""
     study = optuna.create_study(direction=contents.objective.direction)
-    study.add_trials(sorted(contents.best, key=lambda trial: trial.number))
+    study.add_trials([t.optuna for t in sorted(contents.best, key=lambda each: each.number)])
     return study

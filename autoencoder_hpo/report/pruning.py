@@ -1,12 +1,9 @@
 """What pruning has saved: epochs that were not trained, and the seconds they would have taken."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from optuna.trial import FrozenTrial, TrialState
-
-from autoencoder_hpo.storage.leases import CONFIG
+from autoencoder_hpo.storage.records import Cause, StoredTrial
 from autoencoder_hpo.study import Study
 
 
@@ -31,33 +28,28 @@ class Saved:
         return self.seconds_left / whole if whole else 0.0
 
 
-def saved(study: Study, trials: Sequence[FrozenTrial]) -> Saved:
-    ended = [trial.user_attrs for trial in trials if _was_pruned(trial)]
-    every = [trial.user_attrs for trial in trials]
-    left = [_epochs_left(attrs, study.task.epochs) for attrs in ended]
+def saved(study: Study, trials: Sequence[StoredTrial]) -> Saved:
+    ended = [trial for trial in trials if _was_pruned(trial)]
+    left = [_epochs_left(trial, study.task.epochs) for trial in ended]
     return Saved(
         pruned=len(ended),
-        epochs=sum(_epochs(attrs) for attrs in every),
-        seconds=sum(attrs.get("seconds") or 0.0 for attrs in every),
+        epochs=sum(len(trial.record.epochs) for trial in trials),
+        seconds=sum(trial.record.seconds or 0.0 for trial in trials),
         epochs_left=sum(left),
         seconds_left=sum(
-            number * attrs["seconds"] / _epochs(attrs)
-            for number, attrs in zip(left, ended, strict=True)
+            number * (trial.record.seconds or 0.0) / len(trial.record.epochs)
+            for number, trial in zip(left, ended, strict=True)
         ),
     )
 
 
-def _was_pruned(trial: FrozenTrial) -> bool:
-    """An infeasible trial is stored as pruned too, with a constraint that it breaks."""
-    feasible = all(value <= 0 for value in trial.constraints.values())
-    has_curve = bool(trial.user_attrs.get("history") and trial.user_attrs.get("seconds"))
-    return trial.state is TrialState.PRUNED and feasible and has_curve
+def _was_pruned(trial: StoredTrial) -> bool:
+    """A trial that could not be trained is stored as pruned too."""
+    has_curve = bool(trial.record.epochs and trial.record.seconds)
+    return trial.cause is Cause.UNPROMISING and has_curve
 
 
-def _epochs(attrs: Mapping[str, Any]) -> int:
-    return len(attrs.get("history") or ())
-
-
-def _epochs_left(attrs: Mapping[str, Any], epochs: int) -> int:
-    planned = attrs[CONFIG].get("epochs") or epochs
-    return max(0, int(planned) - _epochs(attrs))
+def _epochs_left(trial: StoredTrial, epochs: int) -> int:
+    config = trial.config
+    planned = (config and config.epochs) or epochs
+    return max(0, planned - len(trial.record.epochs))

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 
 from autoencoder_hpo.report.contents import Contents
 from autoencoder_hpo.report.drawing import FIELD, STATES, Figure, Key, Plot, axes
-from autoencoder_hpo.storage.leases import WORKER
+from autoencoder_hpo.storage.records import StoredTrial
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,25 +22,25 @@ class Span:
     seconds: float
 
 
-def spans(trials: Sequence[FrozenTrial], now: datetime) -> list[Span]:
+def spans(trials: Sequence[StoredTrial], now: datetime) -> list[Span]:
     """The trials that began; one that runs lasts until now.
 
     One that was handed back waits again, and is nobody's.
     """
     now = now.replace(tzinfo=None)  # Optuna's times have no zone; they are UTC, as `cli` sees to
     begun = [
-        (trial, trial.datetime_start)
+        (trial, trial.began)
         for trial in trials
-        if trial.datetime_start is not None and trial.state is not TrialState.WAITING
+        if trial.began is not None and trial.state is not TrialState.WAITING
     ]
     first = min((start for _, start in begun), default=now)
     return [
         Span(
             number=trial.number,
-            state=trial.state.name.lower(),
-            worker=trial.user_attrs.get(WORKER, "unknown"),
+            state=trial.ending,
+            worker=trial.record.worker or "unknown",
             start=(start - first).total_seconds(),
-            seconds=max(0.0, ((trial.datetime_complete or now) - start).total_seconds()),
+            seconds=max(0.0, ((trial.ended or now) - start).total_seconds()),
         )
         for trial, start in begun
     ]

@@ -13,6 +13,8 @@ from autoencoder_hpo.report.origins import environments
 from autoencoder_hpo.report.parameters import weights
 from autoencoder_hpo.report.timeline import spans
 from autoencoder_hpo.report.wording import clipped, verdict
+from autoencoder_hpo.storage.records import StoredTrial
+from autoencoder_hpo.storage.status import summary_json, trial_json
 
 FORMAT = "autoencoder-hpo report"
 COLUMNS = (
@@ -49,22 +51,22 @@ def comparison_json(comparison: Comparison) -> str:
 
 def values(contents: Contents) -> dict[str, Any]:
     """Everything that the page shows and more, but the pictures."""
-    grid = contents.grid
+    grid, audit = contents.grid, [asdict(each) for each in contents.facts.audit]
     return {
         "format": FORMAT,
         "version": 1,
         "made": contents.made.isoformat(),
-        **contents.summary,
+        **summary_json(contents.summary),
         "verdict": verdict(contents),
-        "data": contents.facts.data,
+        "data": contents.facts.data.as_record(),
         "findings": [{**asdict(each), "docs": each.docs} for each in contents.findings],
         "importances": weights(contents),
         "grid": None if grid is None else grid.as_record(),
-        "pruning": {**asdict(contents.saved), "audit": list(contents.audit)},
+        "pruning": {**asdict(contents.saved), "audit": audit},
         "timeline": [asdict(span) for span in spans(contents.trials, contents.made)],
         "environments": [asdict(each) for each in environments(contents.trials)],
         "file": contents.file,
-        "trials": contents.records,
+        "trials": [trial_json(trial) for trial in contents.trials],
     }
 
 
@@ -77,21 +79,26 @@ def as_csv(several: Sequence[Contents]) -> str:
     writer = csv.DictWriter(out, columns, lineterminator="\n")
     writer.writeheader()
     for contents in several:
-        for record in contents.records:
-            writer.writerow(_row(contents, record))
+        for trial in contents.trials:
+            writer.writerow(_row(contents, trial))
     return out.getvalue()
 
 
-def _row(contents: Contents, record: dict[str, Any]) -> dict[str, Any]:
-    scores = record["scores"] or {}
+def _row(contents: Contents, trial: StoredTrial) -> dict[str, Any]:
+    record, metric = trial.record, contents.objective
+    scores = {} if record.scores is None else record.scores.as_record()
     known = {
-        **{name: record.get(name, scores.get(name)) for name in COLUMNS},
-        contents.objective.value: scores.get(contents.objective.value),
+        **{name: scores.get(name) for name in COLUMNS},
+        metric.value: metric.found_in(record.scores),
         "study": contents.name,
-        "trial": record["number"],
-        "epochs": len(record["history"]),
-        "reason": clipped(record["reason"] or ""),
-        **record["params"],
+        "trial": trial.number,
+        "state": trial.ending,
+        "best_epoch": record.best_epoch,
+        "epochs": len(record.epochs or trial.intermediate_values),
+        "parameters": record.parameters,
+        "seconds": record.seconds,
+        "reason": clipped(record.reason or ""),
+        **trial.params,
     }
     return {name: _inert(given) for name, given in known.items()}
 

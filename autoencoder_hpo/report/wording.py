@@ -4,10 +4,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from optuna.trial import TrialState
+
 from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.report.contents import Contents
-from autoencoder_hpo.storage.leases import REASON
-from autoencoder_hpo.text import BELOW_AFFINE, ahead, count_line, duration, score
+from autoencoder_hpo.storage.records import StoredTrial
+from autoencoder_hpo.storage.status import Best
+from autoencoder_hpo.storage.wording import BELOW_AFFINE, count_line
+from autoencoder_hpo.text import ahead, duration, number, score, score_of
 
 LONGEST = 300
 """Characters of an error that a table shows."""
@@ -15,24 +19,23 @@ LONGEST = 300
 
 def verdict(contents: Contents) -> tuple[str, str]:
     """How good the best denoiser is; how far the study is, and whether that may change."""
-    best = contents.summary["best"]
+    best = contents.summary.best
     if best is None:
         return _nothing_yet(contents)
     return _best(contents.name, best, contents.objective), _standing(contents, best)
 
 
-def _best(name: str, best: Mapping[str, Any], metric: Metric) -> str:
-    kind = best["config"]["model"]["kind"]
+def _best(name: str, best: Best, metric: Metric) -> str:
     said = (
-        f"The best denoiser of {name} is trial {best['number']}, {_a(kind)} of "
-        f"{best['parameters']:,} parameters: it restores the validation images to "
-        f"{score(best, metric)}"
+        f"The best denoiser of {name} is trial {best.number}, {_a(best.trial.kind)} of "
+        f"{number(best.trial.record.parameters)} parameters: it restores the validation images to "
+        f"{score(metric, best.scores)}"
     )
     gains = [
         ahead(gain, of)
         for gain, of in (
-            (best["psnr_gain"], "the noisy input"),
-            (best["affine_gain"], "the affine filter"),
+            (best.psnr_gain, "the noisy input"),
+            (best.affine_gain, "the affine filter"),
         )
         if gain is not None
     ]
@@ -43,12 +46,11 @@ def _a(noun: str) -> str:
     return f"an {noun}" if noun.startswith("m") else f"a {noun}"  # an em-el-pee
 
 
-def _standing(contents: Contents, best: Mapping[str, Any]) -> str:
-    if best["affine_gain"] is not None and best["affine_gain"] < 0:
+def _standing(contents: Contents, best: Best) -> str:
+    if best.affine_gain is not None and best.affine_gain < 0:
         return BELOW_AFFINE.partition(". ")[0] + "."
-    state = contents.summary["state"]
-    counts = count_line(contents.summary["counts"], contents.summary["budget"])
-    match state:
+    known, counts = contents.summary, count_line(contents.summary)
+    match known.state:
         case "done":
             return f"The study is done: {counts}."
         case "plateau":
@@ -56,28 +58,29 @@ def _standing(contents: Contents, best: Mapping[str, Any]) -> str:
         case "timed out":
             return f"The study's time is over: {counts}."
         case "paused" | "stopped":
-            return f"The study is {state} ({contents.summary['halted']['reason']}): {counts}."
+            why = "" if known.halt is None else f" ({known.halt.reason})"
+            return f"The study is {known.state}{why}: {counts}."
         case _:
             return f"The study is not finished, so that this may change: {counts}."
 
 
 def _nothing_yet(contents: Contents) -> tuple[str, str]:
-    counts = count_line(contents.summary["counts"], contents.summary["budget"])
+    counts = count_line(contents.summary)
     first = f"No trial of {contents.name} is complete yet: {counts}."
-    failures = reasons(contents.records, "fail")
+    failures = reasons(contents.trials, TrialState.FAIL)
     if failures:
         return first, f"Most failures say: {clipped(next(iter(failures)))}."
-    if contents.summary["counts"]["running"]:
+    if contents.summary.counts.running:
         return first, "It is running; look again later."
     return first, f"To go on: autoencoder-hpo resume {contents.name}."
 
 
-def reasons(records: Sequence[Mapping[str, Any]], state: str) -> dict[str, list[int]]:
+def reasons(trials: Sequence[StoredTrial], state: TrialState) -> dict[str, list[int]]:
     """Why trials ended in this state: each reason with their numbers, the most frequent first."""
     found: dict[str, list[int]] = {}
-    for record in records:
-        if record["state"] == state:
-            found.setdefault(record[REASON] or "no reason was stored", []).append(record["number"])
+    for trial in trials:
+        if trial.state is state:
+            found.setdefault(trial.record.reason or "no reason was stored", []).append(trial.number)
     return dict(sorted(found.items(), key=lambda item: -len(item[1])))
 
 
@@ -103,33 +106,34 @@ def saving(contents: Contents) -> str:
 
 def no_findings(contents: Contents) -> str:
     """What an empty diagnosis means."""
-    if contents.summary["best"] is None:
+    if contents.summary.best is None:
         return "No trial is complete yet: only the images can be judged, and they are fine."
     return "Nothing was found that holds this study back."
 
 
 def audited(contents: Contents) -> str | None:
     """What an audit of the pruner came to; None where there was none."""
-    finished = [each for each in contents.audit if each["psnr"] is not None]
+    metric, audit = contents.objective, contents.facts.audit
+    finished = [(each, each.value) for each in audit if each.value is not None]
     if not finished:
         return None
-    metric, best = contents.objective, contents.summary["best"]
-    top = min(finished, key=lambda each: metric.rank(each["value"]))
-    reached = {metric.value: top["value"], "val_psnr": top["psnr"]}
+    top, value = min(finished, key=lambda pair: metric.rank(pair[1]))
+    own = top.psnr if metric.seen_as_psnr else value
     said = (
-        f"An audit finished {counted(len(contents.audit), 'pruned trial')}: the best of them, "
-        f"trial {top['trial']}, reached {score(reached, metric)}"
+        f"An audit finished {counted(len(audit), 'pruned trial')}: the best of them, "
+        f"trial {top.trial}, reached {score_of(metric, own, top.psnr)}"
     )
-    if best is None:
+    mark = contents.summary.best_by(metric.shown)
+    if own is None or mark is None:
         return f"{said}."
-    return f"{said}, {_beside(reached, best, metric)}."
+    return f"{said}, {_beside(own, mark, metric)}."
 
 
-def _beside(one: Mapping[str, Any], best: Mapping[str, Any], metric: Metric) -> str:
-    """A finished trial beside the best one."""
+def _beside(own: float, mark: float, metric: Metric) -> str:
+    """A finished trial beside the best one, in what people see."""
     if metric.seen_as_psnr:
-        return ahead(one["val_psnr"] - best["val_psnr"], "the best denoiser")
-    by = metric.ahead(one[metric.value], best[metric.value])
+        return ahead(own - mark, "the best denoiser")
+    by = metric.ahead(own, mark)
     side = "better" if by >= 0 else "worse"
     return f"{metric.by(abs(by))} {side} than the best denoiser"
 
@@ -150,9 +154,9 @@ def short_names(names: Iterable[str]) -> dict[str, str]:
 
 def _short(name: str, others: Sequence[str]) -> str:
     words = name.split(".")
-    for number in range(2 if words[-1] == "kind" else 1, len(words) + 1):
-        tail = words[-number:]
-        if not any(other.split(".")[-number:] == tail for other in others):
+    for last in range(2 if words[-1] == "kind" else 1, len(words) + 1):
+        tail = words[-last:]
+        if not any(other.split(".")[-last:] == tail for other in others):
             return ".".join(tail)
     return name
 

@@ -3,7 +3,7 @@
 import io
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from autoencoder_hpo.showcase.preview_images import Probes
+from autoencoder_hpo.training.results import EpochResult, Level
 
 TILE = 112  # pixels of a tile's side, at least
 GAP = 6
@@ -84,14 +85,12 @@ def gallery(rows: Sequence[Row]) -> Image.Image:
     return sheet
 
 
-def curves(history: Sequence[dict[str, Any]], noisy: dict[str, float | None]) -> Image.Image:
+def curves(epochs: Sequence[EpochResult], noisy: Level) -> Image.Image:
     """Training loss and validation MSE, and PSNR in dB, over the epochs.
 
-    Args:
-        history: for each epoch `epoch`, `train_loss`, `val_mse` and `val_psnr`.
-        noisy: `mse` and `psnr` of the noisy input, drawn as lines where they are known.
+    `noisy`: of the noisy input, drawn as lines where it is known.
     """
-    return _sheet(noisy["mse"], noisy["psnr"]).draw(history)
+    return _sheet(noisy.mse, noisy.psnr).draw(epochs)
 
 
 class CurveSheet:
@@ -111,21 +110,21 @@ class CurveSheet:
         errors.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         errors.yaxis.set_minor_locator(NullLocator())  # a third of the time went into small ticks
         decibels.set(xlabel="epoch", ylabel="dB")
-        self._lines = {
-            "train_loss": errors.plot([], label="training loss")[0],
-            "val_mse": errors.plot([], label="validation MSE")[0],
-            "val_psnr": decibels.plot([], label="validation PSNR")[0],
-        }
+        self._lines = (
+            (attrgetter("train_loss"), errors.plot([], label="training loss")[0]),
+            (attrgetter("val_mse"), errors.plot([], label="validation MSE")[0]),
+            (attrgetter("val_psnr"), decibels.plot([], label="validation PSNR")[0]),
+        )
         for axes, value in ((errors, noisy_mse), (decibels, noisy_psnr)):
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
             if value:
                 axes.axhline(value, color="grey", linestyle="--", linewidth=1, label="noisy input")
             axes.legend(fontsize=8, frameon=False)
 
-    def draw(self, history: Sequence[dict[str, Any]]) -> Image.Image:
-        epochs = [result["epoch"] for result in history]
-        for key, line in self._lines.items():
-            line.set_data(epochs, [result[key] for result in history])
+    def draw(self, epochs: Sequence[EpochResult]) -> Image.Image:
+        numbers = [result.epoch for result in epochs]
+        for value, line in self._lines:
+            line.set_data(numbers, [value(result) for result in epochs])
             line.set_marker("o" if len(epochs) == 1 else "")  # one point is no line
         for axes in self._axes:
             axes.relim()

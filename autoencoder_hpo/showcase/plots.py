@@ -1,40 +1,43 @@
 """A study's plots for the dashboard, as plotly figures in JSON."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.showcase.notes import reached
+from autoencoder_hpo.storage.records import StoredTrial
 
-TEMPLATE = {
+Plot = dict[str, Any]
+"""A figure of plotly, or a part of one."""
+TEMPLATE: Plot = {
     "margin": {"l": 60, "r": 20, "t": 50, "b": 50},
     "legend": {"orientation": "h", "y": -0.2},
 }
 
 
 def history(
-    records: Sequence[dict[str, Any]],
+    trials: Sequence[StoredTrial],
     noisy: float | None,
     affine: float | None = None,
     *,
     metric: Metric,
-) -> dict[str, Any]:
+) -> Plot:
     """The score of every trial, the best so far, and what is to be beaten as lines.
 
     `metric`: as which people see the study's scores; `noisy` and `affine` are values of it.
     """
-    complete = [r for r in records if r["state"] == "complete"]
-    known = [value for r in complete if (value := reached(r, metric)) is not None]
+    complete = [trial for trial in trials if trial.ending == "complete"]
+    known = [value for t in complete if (value := reached(t.record, metric)) is not None]
     so_far = metric.best_so_far(known)
-    pruned = [r for r in records if r["state"] == "pruned"]
+    pruned = [trial for trial in trials if trial.ending == "pruned"]
     traces = [
-        _points("complete", complete, "number", metric),
-        _points("pruned", pruned, "number", metric, faint=True),
+        _points("complete", complete, _number, metric),
+        _points("pruned", pruned, _number, metric, faint=True),
         {
             "type": "scatter",
             "mode": "lines",
             "name": "best so far",
-            "x": [r["number"] for r in complete],
+            "x": [trial.number for trial in complete],
             "y": [metric.height(value) for value in so_far],
             "line": {"shape": "hv"},
         },
@@ -44,23 +47,17 @@ def history(
 
 
 def sizes(
-    records: Sequence[dict[str, Any]],
+    trials: Sequence[StoredTrial],
     noisy: float | None,
     affine: float | None = None,
     *,
     metric: Metric,
-) -> dict[str, Any]:
+) -> Plot:
     """The score against the number of parameters: what a larger model buys. See `history`."""
-    complete = [r for r in records if r["state"] == "complete"]
-    kinds = sorted({r["config"]["model"]["kind"] for r in complete})
+    complete = [trial for trial in trials if trial.ending == "complete"]
     traces = [
-        _points(
-            kind,
-            [r for r in complete if r["config"]["model"]["kind"] == kind],
-            "parameters",
-            metric,
-        )
-        for kind in kinds
+        _points(kind, [t for t in complete if t.kind == kind], _parameters, metric)
+        for kind in sorted({trial.kind for trial in complete})
     ]
     levels = {"noisy input": noisy, "affine filter": affine}
     figure = _figure(
@@ -72,23 +69,31 @@ def sizes(
 
 def _points(
     name: str,
-    records: Sequence[dict[str, Any]],
-    across: str,
+    trials: Sequence[StoredTrial],
+    across: Callable[[StoredTrial], int | None],
     metric: Metric,
     *,
     faint: bool = False,
-) -> dict[str, Any]:
-    known = [(r, reached(r, metric)) for r in records if r[across] is not None]
-    shown = [(r, value) for r, value in known if value is not None]
+) -> Plot:
+    known = [(t, reached(t.record, metric)) for t in trials if across(t) is not None]
+    shown = [(trial, value) for trial, value in known if value is not None]
     return {
         "type": "scatter",
         "mode": "markers",
         "name": name,
-        "x": [r[across] for r, _ in shown],
+        "x": [across(trial) for trial, _ in shown],
         "y": [metric.height(value) for _, value in shown],
-        "text": [_said(r["number"], value, metric) for r, value in shown],
+        "text": [_said(trial.number, value, metric) for trial, value in shown],
         "opacity": 0.4 if faint else 1.0,
     }
+
+
+def _number(trial: StoredTrial) -> int:
+    return trial.number
+
+
+def _parameters(trial: StoredTrial) -> int | None:
+    return trial.record.parameters
 
 
 def _said(number: int, value: float, metric: Metric) -> str:
@@ -99,11 +104,11 @@ def _said(number: int, value: float, metric: Metric) -> str:
 def _figure(
     title: str,
     across: str,
-    traces: list[dict[str, Any]],
+    traces: list[Plot],
     levels: Mapping[str, float | None],
     metric: Metric,
-) -> dict[str, Any]:
-    layout: dict[str, Any] = {
+) -> Plot:
+    layout: Plot = {
         **TEMPLATE,
         "title": {"text": title},
         "xaxis": {"title": {"text": across}},
@@ -116,7 +121,7 @@ def _figure(
     return {"data": traces, "layout": layout}
 
 
-def _line(level: float) -> dict[str, Any]:
+def _line(level: float) -> Plot:
     return {
         "type": "line",
         "xref": "paper",
@@ -128,7 +133,7 @@ def _line(level: float) -> dict[str, Any]:
     }
 
 
-def _label(name: str, level: float, metric: Metric) -> dict[str, Any]:
+def _label(name: str, level: float, metric: Metric) -> Plot:
     return {
         "xref": "paper",
         "x": 0,

@@ -10,7 +10,6 @@ import logging
 from collections.abc import Sequence
 
 from optuna.artifacts.exceptions import ArtifactNotFound
-from optuna.trial import FrozenTrial
 from PIL import Image
 
 from autoencoder_hpo.diagnosis.facts import facts_of
@@ -38,13 +37,14 @@ from autoencoder_hpo.showcase.store import (
     trial_artifact,
 )
 from autoencoder_hpo.showcase.texts import write_note, write_plot
-from autoencoder_hpo.storage.status import summary, trial_record
+from autoencoder_hpo.storage.records import StoredTrial, stored
+from autoencoder_hpo.storage.status import summary
 from autoencoder_hpo.storage.study import StudyHandle, best_first
+from autoencoder_hpo.storage.study_records import ShownState
 from autoencoder_hpo.text import db, score
 
 log = logging.getLogger(__name__)
 
-SHOWN = "shown"  # the study attribute that says what its pictures show
 EVERY_S = 15.0  # between two refreshes of a study's pictures
 BEST = 8  # trials in the gallery
 FINDINGS = 3  # in the note
@@ -62,27 +62,28 @@ def refresh(
         if not held:
             return
         trials = [trial for trial in opened.trials() if trial.state.is_finished()]
-        shown = opened.attr(SHOWN) or {"finished": 0, "at": 0.0, "turn": 0}
-        now = opened.storage.now()
-        if shown["finished"] == len(trials) or (now - shown["at"] < EVERY_S and not last):
+        shown, now = opened.record().shown, opened.storage.now()
+        if shown.finished == len(trials) or (now - shown.at < EVERY_S and not last):
             return
-        turn = shown["turn"] + 1
-        _show_study(opened, trials, store, probes, turn)
-        opened.set_attrs(**{SHOWN: {"finished": len(trials), "at": now, "turn": turn}})
+        turn = shown.turn + 1
+        _show_study(opened, stored(trials), store, probes, turn)
+        opened.write(shown=ShownState(finished=len(trials), at=now, turn=turn))
 
 
 def _show_study(
     opened: StudyHandle,
-    finished: Sequence[FrozenTrial],
+    finished: Sequence[StoredTrial],
     store: ArtifactStore,
     probes: Probes,
     turn: int,
 ) -> None:
-    records = [trial_record(trial) for trial in finished]
-    metric = opened.study.search.objective.shown
-    noisy, affine = ((opened.data.get(what) or {}).get(metric.key) for what in ("noisy", "affine"))
-    write_plot(opened, HISTORY_PLOT, plots.history(records, noisy, affine, metric=metric))
-    write_plot(opened, SIZES_PLOT, plots.sizes(records, noisy, affine, metric=metric))
+    metric, data = opened.study.search.objective.shown, opened.data
+    noisy, affine = (
+        data.noisy.by(metric),
+        None if data.affine is None else data.affine.level.by(metric),
+    )
+    write_plot(opened, HISTORY_PLOT, plots.history(finished, noisy, affine, metric=metric))
+    write_plot(opened, SIZES_PLOT, plots.sizes(finished, noisy, affine, metric=metric))
     pictures = []
     try:
         # Another address each time: a page fetches it anew.
@@ -106,7 +107,7 @@ def _findings(opened: StudyHandle) -> list[tuple[str, str]]:
 
 
 def _keep_gallery(
-    opened: StudyHandle, finished: Sequence[FrozenTrial], store: ArtifactStore, probes: Probes
+    opened: StudyHandle, finished: Sequence[StoredTrial], store: ArtifactStore, probes: Probes
 ) -> list[str]:
     """The best trials on the same crops; nothing before there is one."""
     best = _best_rows(opened, finished, store, probes)
@@ -115,34 +116,30 @@ def _keep_gallery(
     data = opened.data
     known: list[Row] = [
         ("clean", "", probes.clean),
-        ("noisy", db(data["noisy"]["psnr"]), probes.noisy),
+        ("noisy", db(data.noisy.psnr), probes.noisy),
     ]
-    artifact = gallery_artifact(data["uid"])
+    artifact = gallery_artifact(data.uid)
     store.write(artifact, io.BytesIO(png(gallery([*known, *best]))))
     for file, crops in ((CLEAN, probes.clean), (NOISY, probes.noisy)):  # what a report shows
-        store.write(crops_artifact(data["uid"], file), io.BytesIO(png(strip(pixels(crops)))))
+        store.write(crops_artifact(data.uid, file), io.BytesIO(png(strip(pixels(crops)))))
     row = dict([artifact_row(artifact, GALLERY)])
     opened.storage.write_attrs("study_system", opened.number, row)
     return [artifact]
 
 
 def _best_rows(
-    opened: StudyHandle, finished: Sequence[FrozenTrial], store: ArtifactStore, probes: Probes
+    opened: StudyHandle, finished: Sequence[StoredTrial], store: ArtifactStore, probes: Probes
 ) -> Sequence[Row]:
     metric = opened.study.search.objective
     best = best_first(finished, metric)
     rows: list[Row] = []
     for trial in best[:BEST]:
-        artifact = trial_artifact(opened.data["uid"], trial.number, CROPS)
+        artifact = trial_artifact(opened.data.uid, trial.number, CROPS)
         try:
             with store.open_reader(artifact) as file, Image.open(file) as picture:
                 crops = unstrip(picture, len(probes.index))
         except (ArtifactNotFound, OSError, ValueError):  # never stored, or damaged
             continue
-        kind = trial.user_attrs["config"]["model"]["kind"]
-        said = score(trial.user_attrs, metric)
-        rows.append((f"trial {trial.number}", f"{kind}, {said}", crops))
+        said = f"{trial.kind}, {score(metric, trial.record)}"
+        rows.append((f"trial {trial.number}", said, crops))
     return rows
-
-
-# ---- texts, as optuna-dashboard (0.21) keeps them --------------------------------------

@@ -3,27 +3,25 @@
 import json
 from typing import Any
 
+from autoencoder_hpo.showcase.plots import Plot
 from autoencoder_hpo.storage.study import StudyHandle
 
 PIECE = 50_000  # characters of a text in one attribute
 
 
-# ---- a trial ---------------------------------------------------------------------------
-
-
 def write_note(opened: StudyHandle, prefix: str, text: str) -> None:
     pieces = _pieces(opened, f"{prefix}note_str:", text)
     before = _stored(opened, f"{prefix}note_ver").get(f"{prefix}note_ver", 0)
-    pieces[f"{prefix}note_ver"] = before + 1
-    opened.storage.write_attrs("study_system", opened.number, pieces)
+    note = {**pieces, f"{prefix}note_ver": before + 1}
+    opened.storage.write_attrs("study_system", opened.number, note)
 
 
-def write_plot(opened: StudyHandle, name: str, figure: dict[str, Any]) -> None:
+def write_plot(opened: StudyHandle, name: str, figure: Plot) -> None:
     pieces = _pieces(opened, f"dashboard:plot_data:{name}:", json.dumps(figure))
     opened.storage.write_attrs("study_system", opened.number, pieces)
 
 
-def _pieces(opened: StudyHandle, prefix: str, text: str) -> dict[str, Any]:
+def _pieces(opened: StudyHandle, prefix: str, text: str) -> dict[str, str]:
     """Text in numbered attributes; those that a longer text has left are emptied."""
     left = dict.fromkeys(_stored(opened, prefix), "")
     starts = range(0, len(text), PIECE)

@@ -9,7 +9,7 @@ the next worker that asks.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from optuna.trial import TrialState
@@ -17,35 +17,24 @@ from optuna.trial import TrialState
 from autoencoder_hpo.errors import StudyError
 from autoencoder_hpo.storage.database import Storage
 from autoencoder_hpo.storage.plateau import at_a_standstill
-from autoencoder_hpo.storage.samplers import CELL, GridSampler
-from autoencoder_hpo.storage.study import (
-    BUDGET,
-    CLEARED,
-    DEADLINE,
-    FILE,
-    HALTED,
-    Budget,
-    Counts,
-    Halt,
-    StudyHandle,
-    halt_of,
-    seconds_left,
-    study_lock,
-    write_halt,
+from autoencoder_hpo.storage.records import (
+    CELL,
+    CONFIG,
+    KEPT,
+    LOSSES,
+    REASON,
+    WORKER,
+    Cause,
+    TrialRecord,
+    reached_attrs,
 )
+from autoencoder_hpo.storage.samplers import GridSampler
+from autoencoder_hpo.storage.study import Counts, StudyHandle, seconds_left, study_lock
+from autoencoder_hpo.storage.study_records import FILE, HALTED, Halt, StudyRecord, halt_of
 
 FAILURES_IN_A_ROW = 10
 MOST_LOSSES = 3
 """A trial that lost its worker this often without finishing an epoch is failed."""
-
-WORKER = "worker"
-REASON = "reason"
-LOSSES = "losses"
-RUN = "run"
-CONFIG = "config"
-N_FUSED = "at_once"
-KEPT = (CELL, LOSSES, RUN, CONFIG, "start")
-"""What a trial keeps when it goes to another worker (R9): what it is, nothing of what it did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,23 +81,24 @@ def claim(
     """
     with opened.storage.transaction(opened.lock) as tx:
         here = opened.on(tx)
-        attrs = records(here)
-        refused = _refusal(here, attrs)
+        record = _with_clock(here, record_of(here))
+        refused = _refusal(here, record)
         if refused:
             return refused
         requeue_silent(tx, here.number)
-        counts, budget = counted(here), Budget(**attrs[BUDGET])
+        counts, budget = counted(here), record.budget
         if budget.trials is not None and counts.finished + counts.running >= budget.trials:
             return NoTrial("wait") if counts.running else NoTrial("budget")
-        if not counts.waiting and at_a_standstill(here, attrs):
+        if not counts.waiting and at_a_standstill(here, record):
             return NoTrial("wait") if counts.running else NoTrial("plateau")
         cells = _free_cells(here)
         if cells == [] and not counts.waiting:
             return NoTrial("wait") if counts.running else NoTrial("budget")
-        claimed = _take(here, seconds_left(here, attrs), fixed)
-        tx.write_attrs("trial_user", claimed.trial_id, {WORKER: worker})
+        claimed = _take(here, seconds_left(here, record), fixed)
+        tx.write_attrs("trial_user", claimed.trial_id, TrialRecord(worker=worker).as_attrs())
         if cells and not _has_cell(tx, claimed.trial_id):
-            tx.write_attrs("trial_user", claimed.trial_id, {CELL: cells[0]})
+            cell = TrialRecord(cell=cells[0])
+            tx.write_attrs("trial_user", claimed.trial_id, cell.as_attrs())
     return claimed
 
 
@@ -117,21 +107,21 @@ def has_work(opened: StudyHandle) -> bool:
 
     A running trial counts, because its worker may be lost.
     """
-    attrs = records(opened)
-    left = seconds_left(opened, attrs)
-    if halt_of(attrs) or (left is not None and left <= 0):
+    record = record_of(opened)
+    left = seconds_left(opened, record)
+    if record.halt or (left is not None and left <= 0):
         return False
-    counts, budget = counted(opened), Budget(**attrs[BUDGET])
+    counts, budget = counted(opened), record.budget
     if counts.running or counts.waiting:
         return True
     has_room = budget.trials is None or counts.finished < budget.trials
-    return has_room and not at_a_standstill(opened, attrs)
+    return has_room and not at_a_standstill(opened, record)
 
 
-def records(opened: StudyHandle) -> dict[str, Any]:
-    """The study's records. Raises StudyError when the study was deleted (R20)."""
+def record_of(opened: StudyHandle) -> StudyRecord:
+    """Raises StudyError when the study was deleted (R20)."""
     try:
-        return opened.attrs()
+        return opened.record()
     except KeyError:
         raise StudyError(
             f"study {opened.name}", ["it was deleted; nothing is left to work on"]
@@ -175,17 +165,15 @@ def _take(
     return Claimed(trial_id, int(number[0][0]), seconds_left)
 
 
-def _refusal(opened: StudyHandle, attrs: dict[str, Any]) -> NoTrial | None:
-    halted = halt_of(attrs)
-    if halted:
-        return NoTrial(halted.kind, halted.reason)
-    _start_clock(opened, attrs)
-    left = seconds_left(opened, attrs)
+def _refusal(opened: StudyHandle, record: StudyRecord) -> NoTrial | None:
+    if record.halt:
+        return NoTrial(record.halt.kind, record.halt.reason)
+    left = seconds_left(opened, record)
     if left is not None and left <= 0:
         return NoTrial("timeout")
-    reason = _failing(opened, since=attrs.get(CLEARED) or 0)
+    reason = _failing(opened, since=record.cleared)
     if reason:
-        write_halt(opened, Halt("stopped", reason, by_hand=False))
+        opened.write(halt=Halt("stopped", reason, by_hand=False))
         return NoTrial("stopped", reason)
     return None
 
@@ -208,12 +196,14 @@ def _failing(opened: StudyHandle, since: int) -> str | None:
     return f"{FAILURES_IN_A_ROW} trials in a row failed, the last one with: {cause}"
 
 
-def _start_clock(opened: StudyHandle, attrs: dict[str, Any]) -> None:
+def _with_clock(opened: StudyHandle, record: StudyRecord) -> StudyRecord:
     """The timeout is one deadline for the whole study, set by the first claim."""
-    timeout = Budget(**attrs[BUDGET]).timeout
-    if timeout is not None and attrs.get(DEADLINE) is None:
-        attrs[DEADLINE] = opened.storage.now() + timeout
-        opened.set_attrs(**{DEADLINE: attrs[DEADLINE]})
+    timeout = record.budget.timeout
+    if record.halt or timeout is None or record.deadline is not None:
+        return record
+    deadline = opened.storage.now() + timeout
+    opened.write(deadline=deadline)
+    return replace(record, deadline=deadline)
 
 
 def _free_cells(opened: StudyHandle) -> list[int] | None:
@@ -275,7 +265,7 @@ def _ownership_of(found: Sequence[Any], worker: str) -> Ownership:
     state, owner, halted, complete = found[0]
     if owner is None or json.loads(owner) != worker:
         return Ownership("other", state)
-    halt = halt_of({HALTED: json.loads(halted) if halted else None})
+    halt = halt_of(json.loads(halted) if halted else None)
     return Ownership("mine", state, halt, complete)
 
 
@@ -284,12 +274,14 @@ def beat(
     trial_id: int,
     worker: str,
     epochs: Mapping[int, float],
-    attrs: Mapping[str, Any],
+    psnr: float | None,
 ) -> Ownership:
     """Say that the trial lives, and how its last epochs went; returns whose it is.
 
+    `psnr`: of the last one, in dB; None where there is nothing new to tell.
     Nothing is written of a trial that is not, or no longer, this worker's.
     """
+    attrs = {} if psnr is None else reached_attrs(psnr)
     if opened.storage.is_server:
         return _beat_in_one(opened.storage, trial_id, worker, epochs, attrs)
     with opened.storage.writing() as tx:
@@ -345,7 +337,7 @@ def _beat_in_one(
 
 
 def begin(
-    opened: StudyHandle, trial_id: int, worker: str, attrs: Mapping[str, Any], *, reached: int
+    opened: StudyHandle, trial_id: int, worker: str, record: TrialRecord, *, reached: int
 ) -> bool:
     """Say what the trial is, and that it goes on after the epoch that its checkpoint `reached`.
 
@@ -354,7 +346,7 @@ def begin(
     with opened.storage.writing() as tx:
         mine = ownership(tx, trial_id, worker).owner == "mine"
         if mine:
-            tx.write_attrs("trial_user", trial_id, attrs)
+            tx.write_attrs("trial_user", trial_id, record.as_attrs())
             tx.rows(
                 "delete from trial_intermediate_values where trial_id = :trial and step > :reached",
                 trial=trial_id,
@@ -371,7 +363,7 @@ def finish(
     value: float | None,
     *,
     epochs: Mapping[int, float],
-    attrs: Mapping[str, Any],
+    record: TrialRecord,
     system: Mapping[str, Any],
 ) -> Ownership:
     """End the trial with all that it came to, at once; does nothing when it is another's (R5)."""
@@ -379,7 +371,7 @@ def finish(
         found = ownership(tx, trial_id, worker)
         if found.owner == "mine" and found.state == "RUNNING":
             write_epochs(tx, trial_id, epochs)
-            tx.write_attrs("trial_user", trial_id, attrs)
+            tx.write_attrs("trial_user", trial_id, record.as_attrs())
             tx.write_attrs("trial_system", trial_id, system)
             values = None if value is None else [value]
             tx.optuna.set_trial_state_values(trial_id, state, values)
@@ -507,10 +499,12 @@ def _requeue(tx: Storage, trial_id: int) -> None:
     )[0]
     losses, epochs_then = json.loads(stored) if stored else (0, 0)
     losses = 1 if epochs > epochs_then else losses + 1
-    tx.write_attrs("trial_user", trial_id, {LOSSES: (losses, epochs)})
+    record = TrialRecord(losses=(losses, epochs))
     if losses > MOST_LOSSES:
         reason = f"its worker was lost {losses} times without finishing an epoch"
-        tx.write_attrs("trial_user", trial_id, {REASON: reason})
+        record = replace(record, reason=reason, cause=Cause.LOST_WORKER)
+    tx.write_attrs("trial_user", trial_id, record.as_attrs())
+    if losses > MOST_LOSSES:
         tx.optuna.set_trial_state_values(trial_id, TrialState.FAIL)
     else:
         _give_back(tx, trial_id)

@@ -1,10 +1,10 @@
 """When a search comes to a standstill: what counts as progress, and how long there was none."""
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from autoencoder_hpo.storage.study import CLEARED, StudyHandle
+from autoencoder_hpo.storage.study import StudyHandle
+from autoencoder_hpo.storage.study_records import StudyRecord
 
 
 def without_progress(levels: Sequence[float | None], *, step: float) -> int:
@@ -20,7 +20,7 @@ def without_progress(levels: Sequence[float | None], *, step: float) -> int:
     return since
 
 
-def at_a_standstill(opened: StudyHandle, attrs: Mapping[str, Any]) -> bool:
+def at_a_standstill(opened: StudyHandle, record: StudyRecord) -> bool:
     """Whether the search has used up its patience, counted anew since a stop was last cleared."""
     patience, metric = opened.study.search.patience, opened.study.search.objective
     if patience is None:
@@ -35,5 +35,5 @@ def at_a_standstill(opened: StudyHandle, attrs: Mapping[str, Any]) -> bool:
         metric.decibel(value) if state == "COMPLETE" and value is not None else None
         for _, state, value in ended
     ]
-    fresh = sum(number >= (attrs.get(CLEARED) or 0) for number, _, _ in ended)
+    fresh = sum(number >= record.cleared for number, _, _ in ended)
     return min(without_progress(levels, step=metric.step), fresh) >= patience

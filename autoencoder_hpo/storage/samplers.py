@@ -24,6 +24,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from autoencoder_hpo.seeds import seed_for
 from autoencoder_hpo.space import cells, parameters
+from autoencoder_hpo.storage.records import TrialRecord
 from autoencoder_hpo.storage.study import StudyHandle
 from autoencoder_hpo.study import (
     CmaEs,
@@ -39,8 +40,6 @@ from autoencoder_hpo.study import (
     SuccessiveHalving,
     Tpe,
 )
-
-CELL = "cell"  # the trial attribute that says which grid cell it tries
 
 
 def build_sampler(study: Study) -> BaseSampler:
@@ -295,7 +294,9 @@ class GridSampler(_Independent):
     ) -> Any:
         # Claimed trials carry their cell; the trial object may have been read before it was set.
         attrs = study._storage.get_trial_user_attrs(trial._trial_id)
-        return self.grid[attrs[CELL]][param_name]
+        cell = TrialRecord.of_attrs(attrs).cell
+        assert cell is not None, "whoever claims a trial of a grid gives it a cell"
+        return self.grid[cell][param_name]
 
 
 class PointSampler(_Independent):

@@ -1,15 +1,15 @@
-"""What the database knows of a study beside its trials: its file, data, budget and halt.
+"""A study in the database: created, opened, given a budget, halted, renamed, deleted.
 
-The whole study file is stored in the study, and workers read it from there (R14). These
-records are study attributes of Optuna, which are read-then-write: whoever changes one does so
-in a transaction with the study's lock.
+The whole study file is stored in the study, and workers read it from there (R14). What else it
+keeps is in `study_records`. These are attributes of Optuna's study, which are read-then-write:
+whoever changes one does so in a transaction with the study's lock.
 """
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol, TypeVar, Unpack
 
 import optuna
 import sqlalchemy
@@ -19,25 +19,17 @@ from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.errors import StudyError
 from autoencoder_hpo.space import to_params
 from autoencoder_hpo.storage.database import Storage
+from autoencoder_hpo.storage.records import StoredTrial, TrialRecord, stored
+from autoencoder_hpo.storage.study_records import (
+    Budget,
+    Changes,
+    Halt,
+    StoredFile,
+    StudyData,
+    StudyRecord,
+    study_attrs,
+)
 from autoencoder_hpo.study import NAME, Study, StudyFile, differences, parse_study
-
-FILE = "study_file"
-DATA = "data"
-BUDGET = "budget"
-DEADLINE = "deadline"
-HALTED = "halted"
-CLEARED = "cleared"
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """How much a study may do. `trials` counts COMPLETE and PRUNED; `timeout` is in seconds."""
-
-    trials: int | None
-    timeout: float | None
-
-    def grown(self, other: "Budget") -> "Budget":
-        return Budget(_larger(self.trials, other.trials), _larger(self.timeout, other.timeout))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,29 +47,13 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
-class Halt:
-    """Why no worker takes a trial, or goes on with one, until `resume` clears it.
-
-    A paused study keeps its workers waiting; a stopped one ends them.
-    """
-
-    kind: Literal["paused", "stopped"]
-    reason: str
-    by_hand: bool = True
-
-
-@dataclass(frozen=True, slots=True)
 class StudyHandle:
     """A study in the database, with the file that it was created from."""
 
     storage: Storage
     file: StudyFile
     optuna: optuna.Study
-    data: dict[str, Any]
-    """What its images are: hash, counts, scores of the noisy ones and of the affine filter.
-
-    It never changes; studies of version 0.1 lack `affine`.
-    """
+    data: StudyData
 
     @property
     def name(self) -> str:
@@ -100,43 +76,47 @@ class StudyHandle:
         """The same study in a transaction."""
         return replace(self, storage=storage)
 
-    def attrs(self) -> dict[str, Any]:
-        """Its records. Raises KeyError when the study was deleted."""
-        return self.storage.optuna.get_study_user_attrs(self.number)
+    def record(self) -> StudyRecord:
+        """What it keeps beside its trials. Raises KeyError when the study was deleted."""
+        return StudyRecord.of(self.storage.optuna.get_study_user_attrs(self.number))
 
-    def attr(self, key: str) -> Any:
-        return self.attrs().get(key)
-
-    def set_attrs(self, **attrs: Any) -> None:
-        self.storage.write_attrs("study_user", self.number, attrs)
+    def write(self, **changes: Unpack[Changes]) -> None:
+        """Change these fields of its record; call it in a transaction with the study's lock."""
+        self.storage.write_attrs("study_user", self.number, study_attrs(**changes))
 
     def trials(self) -> list[FrozenTrial]:
         return self.storage.optuna.get_all_trials(self.number, deepcopy=False)
 
-    def budget(self) -> Budget:
-        return Budget(**self.attr(BUDGET))
-
-    def halt(self) -> Halt | None:
-        return halt_of(self.attrs())
+    def stored_trials(self) -> list[StoredTrial]:
+        """The same with what we keep of them."""
+        return stored(self.trials())
 
     def best(self) -> FrozenTrial | None:
         return best_of(self.trials(), self.study.search.objective)
 
 
-def best_of(trials: Sequence[FrozenTrial], metric: Metric) -> FrozenTrial | None:
+class Rated(Protocol):
+    """A trial, whoever holds it."""
+
+    @property
+    def state(self) -> TrialState: ...
+
+    @property
+    def value(self) -> float | None: ...
+
+
+R = TypeVar("R", bound=Rated)
+
+
+def best_of(trials: Sequence[R], metric: Metric) -> R | None:
     """The best complete trial; None before there is one."""
     return next(iter(best_first(trials, metric)), None)
 
 
-def best_first(trials: Sequence[FrozenTrial], metric: Metric) -> list[FrozenTrial]:
+def best_first(trials: Sequence[R], metric: Metric) -> list[R]:
     """The complete trials; the earlier of equal ones comes first."""
     complete = [trial for trial in trials if trial.state is TrialState.COMPLETE]
     return sorted(complete, key=lambda trial: metric.rank(trial.value or 0.0))
-
-
-def halt_of(attrs: Mapping[str, Any]) -> Halt | None:
-    halt = attrs.get(HALTED)
-    return None if halt is None else Halt(**halt)
 
 
 def study_lock(number: int) -> str:
@@ -144,7 +124,7 @@ def study_lock(number: int) -> str:
     return f"study {number}"
 
 
-def count(trials: Sequence[FrozenTrial]) -> Counts:
+def count(trials: Sequence[Rated]) -> Counts:
     states = Counter(trial.state for trial in trials)
     return Counts(
         complete=states[TrialState.COMPLETE],
@@ -160,8 +140,8 @@ def names(storage: Storage) -> list[str]:
     return [name for _, name in storage.studies()]
 
 
-def create_study(storage: Storage, file: StudyFile, data: dict[str, Any]) -> StudyHandle:
-    """Create the study of this file. `data` is what its images are: hash, counts, scores.
+def create_study(storage: Storage, file: StudyFile, data: StudyData) -> StudyHandle:
+    """Create the study of this file.
 
     Raises:
         StudyError: there is a study of this name already.
@@ -171,15 +151,11 @@ def create_study(storage: Storage, file: StudyFile, data: dict[str, Any]) -> Stu
         study = new_optuna_study(tx, file.study.name, file)
         budget = Budget(file.budget, file.study.search.timeout)
         for number, config in enumerate(file.study.search.start):
-            study.enqueue_trial(
-                to_params(file.study.trial, config), user_attrs={"start": f"search.start {number}"}
-            )
-        records = {
-            DATA: data,
-            BUDGET: {"trials": budget.trials, "timeout": budget.timeout},
-            FILE: {"text": file.text, "base": file.base, "where": file.where},
-        }
-        tx.write_attrs("study_user", study._study_id, records)
+            first = TrialRecord(start=f"search.start {number}")
+            study.enqueue_trial(to_params(file.study.trial, config), user_attrs=first.as_attrs())
+        kept = StoredFile(file.text, file.base, file.where)
+        attrs = study_attrs(data=data, budget=budget, file=kept)
+        tx.write_attrs("study_user", study._study_id, attrs)
     return StudyHandle(storage, file, find(storage, file.study.name), data)
 
 
@@ -226,9 +202,8 @@ def open_study(storage: Storage, name: str) -> StudyHandle:
         StudyError: there is none, or it was not made by this program.
     """
     study = find(storage, name)
-    attrs = study.user_attrs
-    stored = attrs.get(FILE)
-    if stored is None:
+    record = StudyRecord.of(study.user_attrs)
+    if record.file is None or record.data is None:
         raise StudyError(
             f"study {name}",
             [
@@ -236,8 +211,8 @@ def open_study(storage: Storage, name: str) -> StudyHandle:
                 f"`autoencoder-hpo delete {name}` removes it"
             ],
         )
-    file = parse_study(stored["text"], where=f"study {name}", base=stored["base"])
-    return StudyHandle(storage, file, study, attrs[DATA])
+    file = parse_study(record.file.text, where=f"study {name}", base=record.file.base)
+    return StudyHandle(storage, file, study, record.data)
 
 
 def agree_with(opened: StudyHandle, file: StudyFile) -> None:
@@ -262,7 +237,7 @@ def grow(opened: StudyHandle, wanted: Budget) -> None:
     """Raise the budget to what is wanted, where that is more."""
     with opened.storage.transaction(opened.lock) as tx:
         here = opened.on(tx)
-        before = here.budget()
+        before = here.record().budget
         after = before.grown(wanted)
         if after != before:
             _set_budget(here, after, new_deadline=after.timeout != before.timeout)
@@ -272,33 +247,28 @@ def set_budget(opened: StudyHandle, *, trials: int | None, timeout: float | None
     """Set what is given; a timeout (in seconds) runs from the next claim."""
     with opened.storage.transaction(opened.lock) as tx:
         here = opened.on(tx)
-        before = here.budget()
+        before = here.record().budget
         after = Budget(trials or before.trials, timeout or before.timeout)
         _set_budget(here, after, new_deadline=timeout is not None)
 
 
 def _set_budget(opened: StudyHandle, budget: Budget, *, new_deadline: bool) -> None:
-    opened.set_attrs(**{BUDGET: {"trials": budget.trials, "timeout": budget.timeout}})
+    opened.write(budget=budget)
     if new_deadline:
-        opened.set_attrs(**{DEADLINE: None})
+        opened.write(deadline=None)
 
 
 def halt_study(opened: StudyHandle, halt: Halt) -> None:
     """Let every worker hand its trial of this study back, and take no other."""
     with opened.storage.transaction(opened.lock) as tx:
-        write_halt(opened.on(tx), halt)
-
-
-def write_halt(opened: StudyHandle, halt: Halt) -> None:
-    """Call it in a transaction with the study's lock."""
-    opened.set_attrs(**{HALTED: asdict(halt)})
+        opened.on(tx).write(halt=halt)
 
 
 def clear_halt(opened: StudyHandle) -> None:
     """Let workers take trials again; failures up to now count no more."""
     with opened.storage.transaction(opened.lock) as tx:
         here = opened.on(tx)
-        here.set_attrs(**{CLEARED: len(here.trials()), HALTED: None})
+        here.write(cleared=len(here.trials()), halt=None)
 
 
 def rename_study(storage: Storage, number: int, name: str) -> None:
@@ -337,11 +307,6 @@ def delete_study(storage: Storage, name: str) -> None:
         optuna.delete_study(study_name=name, storage=tx.optuna)
 
 
-def _larger(one: Any, other: Any) -> Any:
-    return max((value for value in (one, other) if value is not None), default=None)
-
-
-def seconds_left(opened: StudyHandle, attrs: Mapping[str, Any]) -> float | None:
+def seconds_left(opened: StudyHandle, record: StudyRecord) -> float | None:
     """Until the study's deadline, by the database's clock; None before its first claim."""
-    deadline = attrs.get(DEADLINE)
-    return None if deadline is None else deadline - opened.storage.now()
+    return None if record.deadline is None else record.deadline - opened.storage.now()

@@ -1,41 +1,79 @@
 """A trial's state on disk: written whole or not at all, and read with care."""
 
 import io
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile, ZipFile
 
 import torch
+from pydantic import ValidationError
 
+from autoencoder_hpo.config import Task, TrialConfig
 from autoencoder_hpo.errors import CheckpointError
 from autoencoder_hpo.files import write_atomically
 
 VERSION = 4
 
 
-def save_checkpoint(path: Path, state: dict[str, Any], *, config: dict[str, Any]) -> None:
-    """Keep the state; `config` says what it belongs to. Raises OSError where the disk does."""
+State = dict[str, Any]
+"""Of a training, as `torch.save` keeps it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a training is of; a state belongs to one alone. `more`: JSON values that tell it apart.
+
+    Configs are compared as values: a field that was added since a state was saved, and that has
+    its default, makes it no other training.
+    """
+
+    config: TrialConfig
+    task: Task
+    more: Mapping[str, object] = field(default_factory=dict)
+
+    def as_record(self) -> dict[str, object]:
+        return {
+            "config": self.config.model_dump(mode="json"),
+            "task": self.task.model_dump(mode="json"),
+            **self.more,
+        }
+
+    def is_of(self, record: Mapping[str, object]) -> bool:
+        """Whether this is the identity that was stored so."""
+        more = {name: value for name, value in record.items() if name not in ("config", "task")}
+        try:
+            config = TrialConfig.model_validate(record.get("config"))
+            task = Task.model_validate(record.get("task"))
+        except ValidationError:
+            return False
+        return (config, task, more) == (self.config, self.task, {**self.more})
+
+
+def save_checkpoint(path: Path, state: State, identity: Identity) -> None:
+    """Keep the state with what it belongs to. Raises OSError where the disk does."""
     whole = io.BytesIO()  # torch raises RuntimeError, not OSError, when a disk is full
-    torch.save({"version": VERSION, "config": config, "state": state}, whole)
+    torch.save({"version": VERSION, "config": identity.as_record(), "state": state}, whole)
     with write_atomically(path, durable=True) as file:
         file.write(whole.getbuffer())
 
 
-def load_checkpoint(path: Path, *, config: dict[str, Any]) -> dict[str, Any]:
-    """The state that was saved for this config; nothing in the file is executed.
+def load_checkpoint(path: Path, identity: Identity) -> State:
+    """The state that was saved for this training; nothing in the file is executed.
 
     Raises:
         CheckpointError: it cannot be read, is damaged, of another version, or belongs to
             something else.
     """
     match _read(path):
-        case {"version": int(version), "config": found, "state": dict(state)}:
+        case {"version": int(version), "config": dict(found), "state": dict(state)}:
             pass
         case _:
             raise CheckpointError(f"{path}: the checkpoint is damaged")
     if version != VERSION:
         raise CheckpointError(f"{path}: the checkpoint was written by another version")
-    if found != config:
+    if not identity.is_of(found):
         raise CheckpointError(f"{path}: the checkpoint belongs to another trial")
     return state
 

@@ -9,9 +9,10 @@ from torch import Tensor
 from autoencoder_hpo.config import Task, TrialConfig
 from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.seeds import seed_for
-from autoencoder_hpo.training.loop import EpochResult, Training, best_of
-from autoencoder_hpo.training.metrics import Scores, mean_scores
+from autoencoder_hpo.training.loop import Training, best_of
+from autoencoder_hpo.training.metrics import mean_scores
 from autoencoder_hpo.training.prepared import DeviceData
+from autoencoder_hpo.training.results import EpochResult, Scores
 from autoencoder_hpo.training.steps import Steps, drive, together
 
 

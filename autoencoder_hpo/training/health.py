@@ -18,6 +18,7 @@ from autoencoder_hpo.training.folds import FoldedTraining
 from autoencoder_hpo.training.loop import Training
 from autoencoder_hpo.training.losses import total_loss, with_tensors
 from autoencoder_hpo.training.metrics import mse_per_image
+from autoencoder_hpo.training.results import Health
 
 IMAGES, LEAST_IMAGES = 64, 16
 """Validation images that are looked at: so many, fewer where they are large."""
@@ -28,27 +29,6 @@ CONSTANT = 1e-3
 FLAT = 0.05
 """Where the slope of tanh or sigmoid is below this part of its steepest, hardly anything is
 learned."""
-
-
-@dataclass(frozen=True, slots=True)
-class Health:
-    """Shares are from 0 to 1; a number that is not finite is None."""
-
-    images: int
-    loss: float | None
-    """What training lowers, penalties included, without dropout."""
-    gradient_norm: float | None
-    """Of that loss, over all weights."""
-    weight_norm: float | None
-    clean_mse: float | None
-    """Of clean images passed through: what is lost without any noise."""
-    dead: float
-    """Share of all hidden units that give the same for every image."""
-    dead_layer: float
-    """The same, of the layer with most of them."""
-    saturated: float | None
-    """Share of the hidden values where tanh or sigmoid is flat; None for other activations."""
-    saturated_layer: float | None
 
 
 @dataclass(slots=True)

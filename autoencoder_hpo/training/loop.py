@@ -3,8 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from typing import Any, Self
+from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
@@ -14,7 +13,6 @@ from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.models import build_model, count_parameters
 from autoencoder_hpo.seeds import seed_for
 from autoencoder_hpo.training.metrics import (
-    Scores,
     mse_per_image,
     per_image,
     psnr,
@@ -22,8 +20,9 @@ from autoencoder_hpo.training.metrics import (
     score,
 )
 from autoencoder_hpo.training.optim import build_optimizer, lay_out_as_weights, learning_rate
-from autoencoder_hpo.training.precision import Precision, autocast
+from autoencoder_hpo.training.precision import autocast
 from autoencoder_hpo.training.prepared import CHUNK, DeviceData
+from autoencoder_hpo.training.results import EVERY_EPOCH_HAS, EpochResult, Precision, Scores
 from autoencoder_hpo.training.steps import StepRequest, Steps, TrainState, drive
 
 MIDWAY_S = 60.0
@@ -32,39 +31,6 @@ MIDWAY_S = 60.0
 
 class Cancelled(Exception):
     """Training was asked to stop; the state holds what was trained of the epoch."""
-
-
-@dataclass(frozen=True, slots=True)
-class EpochResult:
-    """What one epoch came to. `epoch` counts from 1; PSNR is in dB, the mean over images.
-
-    `also`: the metric that the training goes by, where it is neither of the two.
-    """
-
-    epoch: int
-    train_loss: float
-    val_mse: float
-    val_psnr: float
-    learning_rate: float
-    also: Mapping[str, float] = field(default_factory=dict)
-
-    @property
-    def finite(self) -> bool:
-        known = (self.train_loss, self.val_mse, *self.also.values())
-        return all(map(math.isfinite, known))
-
-    def as_record(self) -> dict[str, Any]:
-        """As studies and checkpoints store it: one mapping, in which a metric is a key."""
-        return {**{name: getattr(self, name) for name in STORED}, **self.also}
-
-    @classmethod
-    def of_record(cls, record: Mapping[str, Any]) -> Self:
-        also = {name: value for name, value in record.items() if name not in STORED}
-        return cls(**{name: record[name] for name in STORED}, also=also)
-
-
-STORED = tuple(each.name for each in fields(EpochResult) if each.name != "also")
-"""What every epoch has."""
 
 
 class Training:
@@ -217,7 +183,7 @@ class Training:
 
     def _validate(self) -> tuple[float, float, dict[str, float]]:
         """Mean MSE over all pixels, mean PSNR over images, and what `best_by` needs besides."""
-        also = () if self.best_by.value in STORED else (self.best_by,)
+        also = () if self.best_by.value in EVERY_EPOCH_HAS else (self.best_by,)
         errors, others = [], []
         for restored, clean in zip(
             self._restored(), torch.split(self.data.val_clean, CHUNK), strict=True

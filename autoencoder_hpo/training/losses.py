@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from autoencoder_hpo.config import TrialConfig
-from autoencoder_hpo.training.precision import Precision, autocast
+from autoencoder_hpo.training.precision import autocast
+from autoencoder_hpo.training.results import Precision
 
 T = TypeVar("T")
 COEFFICIENTS = ("l1", "l2")

@@ -7,8 +7,7 @@ worst images weigh more in it.
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Sequence
 from typing import assert_never
 
 import torch
@@ -17,32 +16,9 @@ from torch.nn.functional import avg_pool2d
 
 from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.training.prepared import DeviceData
+from autoencoder_hpo.training.results import EVERY_SCORE_HAS, Scores
 
 BEST_PSNR = 100.0  # dB; an image restored without any error would be infinite
-
-
-@dataclass(frozen=True, slots=True)
-class Scores:
-    """Validation scores of a model, and of the noisy input; None where they mean nothing."""
-
-    val_mse: float
-    val_psnr: float
-    val_ssim: float | None
-    noisy_mse: float | None
-    noisy_psnr: float | None
-    noisy_ssim: float | None
-    psnr_gain: float | None
-    """val_psnr - noisy_psnr, in dB."""
-    also: Mapping[str, float] = field(default_factory=dict)
-    """The metric that the training went by, where it is none of these."""
-
-    def as_record(self) -> dict[str, float | None]:
-        """As studies store it: one mapping, in which a metric is a key."""
-        return {**{name: getattr(self, name) for name in STORED}, **self.also}
-
-
-STORED = tuple(each.name for each in fields(Scores) if each.name != "also")
-"""What every score has."""
 
 
 def mse_per_image(restored_NCHW: Tensor, clean_NCHW: Tensor) -> Tensor:
@@ -167,7 +143,7 @@ def score(
     corrupted = bool(noisy_N.max() > 0)
     noisy_psnr = float(psnr(noisy_N).mean()) if corrupted else None
     also = {}
-    if metric.value not in STORED:
+    if metric.value not in EVERY_SCORE_HAS:
         also[metric.value] = float(per_image(metric, restored_NCHW, clean_NCHW).mean())
     return Scores(
         val_mse=float(mse_N.mean()),
@@ -189,7 +165,7 @@ def noisy_scores(prepared: Sequence[DeviceData]) -> Scores:
 
 def mean_scores(scores: Sequence[Scores]) -> Scores:
     """The mean over folds; None where any fold has none."""
-    columns = {name: [getattr(s, name) for s in scores] for name in STORED}
+    columns = {name: [getattr(s, name) for s in scores] for name in EVERY_SCORE_HAS}
     also = {name: math.fsum(s.also[name] for s in scores) / len(scores) for name in scores[0].also}
     means = {
         name: None if None in values else math.fsum(values) / len(values)

@@ -1,11 +1,10 @@
 """In which number format a step computes; weights are float32 always."""
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import Literal
 
 import torch
 
-Precision = Literal["float32", "bfloat16"]
+from autoencoder_hpo.training.results import Precision
 
 
 def choose_precision(device: torch.device) -> Precision:

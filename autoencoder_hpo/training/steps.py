@@ -17,8 +17,8 @@ from autoencoder_hpo.config import Corruption, TrialConfig
 from autoencoder_hpo.data.corruption import corrupt
 from autoencoder_hpo.models import Draws, seed_dropout
 from autoencoder_hpo.training.losses import total_loss
-from autoencoder_hpo.training.precision import Precision
 from autoencoder_hpo.training.prepared import DeviceData
+from autoencoder_hpo.training.results import Precision
 
 T = TypeVar("T")
 

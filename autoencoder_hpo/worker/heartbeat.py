@@ -110,9 +110,9 @@ class Heartbeat:
             )
 
     def _send(self, epochs: dict[int, float], psnr: float | None) -> bool:
-        attrs = {"val_psnr": psnr} if epochs else {}
+        news = psnr if epochs else None
         try:
-            ownership = beat(self.opened, self.trial_id, self.worker, epochs, attrs)
+            ownership = beat(self.opened, self.trial_id, self.worker, epochs, news)
         except Exception as error:
             if not is_outage(error):  # a bug: the trial must not be taken for a living one
                 log.exception("trial cannot be kept alive")

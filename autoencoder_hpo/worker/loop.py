@@ -19,10 +19,10 @@ from autoencoder_hpo.showcase.study import refresh
 from autoencoder_hpo.stopping import StopFlag
 from autoencoder_hpo.storage.database import Storage
 from autoencoder_hpo.storage.leases import Claimed, NoTrial, claim, has_work
+from autoencoder_hpo.storage.records import stored
 from autoencoder_hpo.storage.samplers import with_search
-from autoencoder_hpo.storage.status import trial_record
 from autoencoder_hpo.storage.study import open_study
-from autoencoder_hpo.text import trial_line
+from autoencoder_hpo.storage.wording import trial_line
 from autoencoder_hpo.worker.batching import Batcher, NumberFused
 from autoencoder_hpo.worker.trial import WorkerContext
 
@@ -162,8 +162,8 @@ class Worker:
         match self._turn(session):
             case list() as claimed:
                 metric = session.opened.study.search.objective
-                told = [trial_record(trial) for trial in self._told(session, claimed)]
-                return [f"{name} {trial_line(record, metric)}" for record in told]
+                told = stored(self._told(session, claimed))
+                return [f"{name} {trial_line(trial, metric)}" for trial in told]
         return []
 
     def _told(self, session: "StudySession", claimed: Sequence[Claimed]) -> list[FrozenTrial]:
@@ -226,7 +226,7 @@ class StudySession:
     def _sweep(self) -> None:
         """Remove what a worker that was thought dead has left of trials that others finished."""
         finished = {t.number for t in self.opened.trials() if t.state.is_finished()}
-        study, uid = self.opened.study.name, self.opened.data["uid"]
+        study, uid = self.opened.study.name, self.opened.data.uid
         remove_checkpoints(self.context.settings, study, uid, finished)
 
     def _loaded(self, stop: StopFlag) -> Inputs:

@@ -4,14 +4,14 @@ import logging
 import math
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, assert_never
 
 import torch
-from optuna.trial import FrozenTrial, Trial, TrialState
+from optuna.trial import Trial, TrialState
 
 from autoencoder_hpo.config import TrialConfig
 from autoencoder_hpo.errors import (
@@ -26,38 +26,33 @@ from autoencoder_hpo.seeds import seed_for
 from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.showcase.preview_images import choose_probes
 from autoencoder_hpo.showcase.store import CHECKPOINT, PANEL, open_store, trial_directory
-from autoencoder_hpo.showcase.trial import NO_PICTURES, Shown, note_failure, show_trial
+from autoencoder_hpo.showcase.trial import Shown, note_failure, show_trial
 from autoencoder_hpo.space import fill
-from autoencoder_hpo.storage.leases import (
-    CONFIG,
-    N_FUSED,
-    REASON,
-    RUN,
-    WORKER,
-    Claimed,
-    Ownership,
-    begin,
-    finish,
-    release,
-)
+from autoencoder_hpo.storage.leases import Claimed, Ownership, begin, finish, release
 from autoencoder_hpo.storage.outages import is_outage
+from autoencoder_hpo.storage.records import (
+    Cause,
+    RunRecord,
+    StoredTrial,
+    TrialRecord,
+    cause_of_pruned,
+)
 from autoencoder_hpo.storage.samplers import is_rung
 from autoencoder_hpo.storage.study import StudyHandle
-from autoencoder_hpo.training.checkpoint import load_checkpoint, save_checkpoint
+from autoencoder_hpo.training.checkpoint import Identity, load_checkpoint, save_checkpoint
 from autoencoder_hpo.training.devices import device_name
 from autoencoder_hpo.training.folds import FoldedTraining, build_training
 from autoencoder_hpo.training.health import health_of
-from autoencoder_hpo.training.loop import Cancelled, EpochResult, Training, stalled
+from autoencoder_hpo.training.loop import Cancelled, Training, stalled
 from autoencoder_hpo.training.precision import choose_precision
 from autoencoder_hpo.training.prepared import DeviceData
+from autoencoder_hpo.training.results import EpochResult
 from autoencoder_hpo.training.steps import Steps, drive
 from autoencoder_hpo.worker.heartbeat import Heartbeat
 from autoencoder_hpo.worker.pruning import AsyncPruner
 
 log = logging.getLogger(__name__)
 
-HEALTH = "health"
-GROUPS = "groups"
 SAVE_S = 2.0
 """Shorter epochs are saved only this often: a killed worker's successor trains so much again."""
 
@@ -79,16 +74,28 @@ class Complete:
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """Ended early. `infeasible`: it could not be trained at all, and samplers should avoid it."""
+    """Ended early, by the pruner or because it could not be trained."""
 
     reason: str
-    infeasible: bool = False
+    cause: Cause
+
+    def as_record(self) -> dict[str, str]:
+        return {"reason": self.reason, "cause": self.cause.value}
+
+    @classmethod
+    def of_record(cls, record: Mapping[str, Any]) -> "Pruned":
+        """Of a checkpoint; those of earlier versions say whether it was feasible, and no cause."""
+        reason, cause = str(record["reason"]), record.get("cause")
+        if cause is None:
+            cause = cause_of_pruned(reason, violated=bool(record.get("infeasible")))
+        return cls(reason, Cause(cause))
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
     reason: str
-    trace: str
+    cause: Cause
+    trace: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +154,7 @@ def trial_steps(
 class TrialRun:
     """One trial on its way from a suggestion to an outcome.
 
-    What is known of it is collected in `attrs`, and told when it ends.
+    What is known of it is collected in `record`, and told when it ends.
     """
 
     def __init__(
@@ -167,8 +174,8 @@ class TrialRun:
         self.is_rung = is_rung(opened.study)
         self.pruner = AsyncPruner(opened, claimed.number, heartbeat)
         self._values: dict[int, float] = {}
-        self.attrs: dict[str, Any] = {}
-        self.rows: dict[str, Any] = {}
+        self.record = TrialRecord()
+        self.rows: dict[str, str] = {}
         self.seconds = 0.0
         self._can_save = True
 
@@ -193,32 +200,34 @@ class TrialRun:
         except UnreachableError:
             raise
         except torch.OutOfMemoryError as error:
-            return Pruned(f"out of memory on the device: {_first_line(error)}", infeasible=True)
+            reason = f"out of memory on the device: {_first_line(error)}"
+            return Pruned(reason, Cause.OUT_OF_MEMORY)
         except AutoencoderHpoError as error:
-            return Failed(str(error), "")
+            return Failed(str(error), Cause.ERROR)
         except Exception as error:  # whatever it is, the worker goes on with the next trial
             if is_outage(error):
                 raise
             if "can't allocate memory" in str(error):  # the CPU's allocator raises RuntimeError
-                return Pruned(f"out of memory: {_first_line(error)}", infeasible=True)
-            return Failed(f"{type(error).__name__}: {_first_line(error)}", traceback.format_exc())
+                return Pruned(f"out of memory: {_first_line(error)}", Cause.OUT_OF_MEMORY)
+            reason = f"{type(error).__name__}: {_first_line(error)}"
+            return Failed(reason, Cause.BUG, traceback.format_exc())
 
     def _draw(self) -> None:
         """Ask the sampler; a trial that was drawn before keeps what it was."""
         self.opened.trials()  # Optuna's cache learns that there is one more
         trial = Trial(self.opened.optuna, self.claimed.trial_id)
         self.config = TrialConfig.model_validate(fill(self.opened.study.trial, trial).config)
-        self.run = trial.user_attrs.get(RUN) or self._describe_run()
+        self.run = TrialRecord.of_attrs(trial.user_attrs).run or self._describe_run()
 
     def _build(self) -> Training | FoldedTraining:
-        torch.set_num_threads(self.run["threads"])
+        torch.set_num_threads(self.run.threads)
         training: Training | FoldedTraining
         training = build_training(
             self.opened.study.task,
             self.config,
             self.data,
-            seed=self.run["seed"],
-            precision=self.run["precision"],
+            seed=self.run.seed,
+            precision=self.run.precision,
             best_by=self.metric,
             cancelled=lambda: self._cancelled() or self._falls_behind(self.pruner.behind),
             dropped=lambda: self._falls_behind(self.pruner.awaited),
@@ -226,16 +235,17 @@ class TrialRun:
         )
         self._ended: Pruned | None = None
         self._load(training)
-        self.attrs |= {
-            CONFIG: self.config.model_dump(mode="json"),
-            RUN: self.run,
-            "device": self.run["device"],
-            WORKER: self.context.worker,
-        }
+        self.record = TrialRecord(
+            config=self.config.model_dump(mode="json"),
+            run=self.run,
+            device=self.run.device,
+            worker=self.context.worker,
+        )
         trial, worker = self.claimed.trial_id, self.context.worker
         reached = len(training.history)
         self.opened.storage.with_retry(
-            lambda: begin(self.opened, trial, worker, self.attrs, reached=reached), self._cancelled
+            lambda: begin(self.opened, trial, worker, self.record, reached=reached),
+            self._cancelled,
         )
         self._report(training.history)
         self.opened.storage.release_connections()
@@ -251,7 +261,8 @@ class TrialRun:
                 raise
         if self._falls_behind(self.pruner.awaited):
             kind, last = self.opened.study.search.pruner.kind, len(training.history)
-            self._ended = Pruned(f"unpromising after epoch {last} ({kind} pruner)")
+            reason = f"unpromising after epoch {last} ({kind} pruner)"
+            self._ended = Pruned(reason, Cause.UNPROMISING)
         if self._ended is not None:
             self._save(training)  # should the database be away, the verdict is not lost
         return self._ended
@@ -282,7 +293,8 @@ class TrialRun:
     def _judge(self, result: EpochResult) -> Pruned | None:
         """Report the epoch, and ask the pruner; an outcome when it was the trial's last."""
         if not result.finite:
-            return Pruned(f"the loss was not finite in epoch {result.epoch}", infeasible=True)
+            reason = f"the loss was not finite in epoch {result.epoch}"
+            return Pruned(reason, Cause.NOT_FINITE)
         self._report([result])
         if self.is_rung(result.epoch):
             self.pruner.ask(self._values)
@@ -297,26 +309,32 @@ class TrialRun:
     def _finish(self, training: Training | FoldedTraining) -> Complete:
         assert training.best is not None, "every finite history has a best epoch"
         scores = training.scores()
-        self.attrs["scores"] = scores.as_record()
-        if (groups := training.group_psnr()) is not None:
-            self.attrs[GROUPS] = groups
-        self.attrs["best_epoch"] = training.best.epoch
+        self.record = replace(
+            self.record,
+            scores=scores,
+            groups=training.group_psnr(),
+            best_epoch=training.best.epoch,
+        )
         return Complete(self.metric.of(scores))
 
     def _record(self, training: Training | FoldedTraining) -> None:
         """What complete and pruned trials keep: curve, size, cost, and the best epoch's PSNR."""
-        history = [result.as_record() for result in training.history if result.finite]
-        self.attrs |= {
-            "parameters": training.parameters,
-            "seconds": round(self.seconds, 3),
-            N_FUSED: training.n_fused,
-            "history": history,
-        }
+        self.record = replace(
+            self.record,
+            parameters=training.parameters,
+            seconds=round(self.seconds, 3),
+            n_fused=training.n_fused,
+            history=tuple(result for result in training.history if result.finite),
+        )
         if training.best is not None:
-            psnr, noisy = training.best.val_psnr, self.opened.data["noisy"]["psnr"]
-            self.attrs["val_psnr"] = psnr
-            self.attrs[self.metric.shown.value] = self.metric.shown.of(training.best)
-            self.attrs["psnr_gain"] = None if noisy is None else psnr - noisy
+            psnr, noisy = training.best.val_psnr, self.opened.data.noisy.psnr
+            shown = self.metric.shown
+            self.record = replace(
+                self.record,
+                val_psnr=psnr,
+                also={} if shown.seen_as_psnr else {shown.value: shown.of(training.best)},
+                psnr_gain=None if noisy is None else psnr - noisy,
+            )
 
     # ---- telling ------------------------------------------------------------------------
 
@@ -329,15 +347,15 @@ class TrialRun:
         if isinstance(outcome, Failed):
             opened.storage.with_retry(lambda: note_failure(opened, self._as_told(outcome)), stop)
         epochs = self.heartbeat.take_untold()
-        attrs = self.attrs | _reasons(outcome)
-        system = dict(self.rows)
-        if isinstance(outcome, Failed) or (isinstance(outcome, Pruned) and outcome.infeasible):
+        record = _with_end(self.record, outcome)
+        system: dict[str, Any] = dict(self.rows)
+        if record.cause is not None and record.cause.infeasible:
             system["constraints:trainable"] = 1.0  # what TPE learns from (R8, R21)
         value = self._value(outcome)
         ownership = opened.storage.with_retry(
             lambda: finish(
                 opened, trial, worker, STATES[type(outcome)], value,
-                epochs=epochs, attrs=attrs, system=system,
+                epochs=epochs, record=record, system=system,
             ),
             stop,
         )  # fmt: skip
@@ -367,30 +385,30 @@ class TrialRun:
         """A pruned trial is worth its last epoch, as Optuna has it."""
         if isinstance(outcome, Complete):
             return outcome.value
-        history = self.attrs.get("history")
-        if isinstance(outcome, Pruned) and history:
-            return float(history[-1][self.metric.value])
+        if isinstance(outcome, Pruned) and self.record.epochs:
+            return self.metric.of(self.record.epochs[-1])
         return None
 
-    def _as_told(self, outcome: Outcome) -> FrozenTrial:
+    def _as_told(self, outcome: Outcome) -> StoredTrial:
         """The trial as it will be when it is told."""
         told = self.opened.storage.rdb.get_trial(self.claimed.trial_id)
-        told.user_attrs |= self.attrs | _reasons(outcome)
         told.state = STATES[type(outcome)]
-        return told
+        return StoredTrial(told, _with_end(self.record, outcome))
 
     # ---- files: useful, but never worth a trial's result --------------------------------
 
     @property
-    def _identity(self) -> dict[str, Any]:
+    def _identity(self) -> Identity:
         """What a checkpoint must have been made for."""
-        return {
-            "config": self.config.model_dump(mode="json"),
-            "task": self.opened.study.task.model_dump(mode="json"),
-            "seed": self.run["seed"],
-            "data_hash": self.run["data_hash"],
-            "precision": self.run["precision"],
-        }
+        return Identity(
+            config=self.config,
+            task=self.opened.study.task,
+            more={
+                "seed": self.run.seed,
+                "data_hash": self.run.data_hash,
+                "precision": self.run.precision,
+            },
+        )
 
     def _load(self, training: Training | FoldedTraining) -> None:
         """Go on from the checkpoint, if there is one."""
@@ -398,24 +416,24 @@ class TrialRun:
         if not path.exists():
             return
         try:
-            state = load_checkpoint(path, config=self._identity)
+            state = load_checkpoint(path, self._identity)
         except CheckpointError as error:
             log.warning("%s; the trial starts from its first epoch", error)
             return
         self.seconds = state.pop("seconds")
         ended = state.pop("ended")
-        self._ended = None if ended is None else Pruned(**ended)
+        self._ended = None if ended is None else Pruned.of_record(ended)
         training.load_state_dict(state)
 
     def _save(self, training: Training | FoldedTraining) -> None:
         if not self._can_save or self.heartbeat.ownership.owner != "mine":
             return
-        ended = None if self._ended is None else asdict(self._ended)
+        ended = None if self._ended is None else self._ended.as_record()
         state = {**training.state_dict(), "seconds": self.seconds, "ended": ended}
         try:
             path = self._path(CHECKPOINT)
             path.parent.mkdir(parents=True, exist_ok=True)
-            save_checkpoint(path, state, config=self._identity)
+            save_checkpoint(path, state, self._identity)
         except OSError as error:
             self._can_save = False
             log.warning("no checkpoint for trial %d: %s", self.claimed.number, error)
@@ -425,7 +443,7 @@ class TrialRun:
         if training.best is None:
             return
         try:
-            self.attrs[HEALTH] = asdict(health_of(training))
+            self.record = replace(self.record, health=health_of(training))
         except Exception as error:  # such as no memory for gradients: the result is worth more
             log.warning("trial %d was not examined: %s", self.claimed.number, _first_line(error))
 
@@ -441,46 +459,46 @@ class TrialRun:
 
         shown = self.opened.storage.with_retry(show, self._cancelled)
         self.rows |= shown.rows
-        if shown.no_pictures is not None:
-            self.attrs[NO_PICTURES] = shown.no_pictures
+        self.record = replace(self.record, no_pictures=shown.no_pictures)
         if shown.sheet is None:
             return
         try:
             self._path(PANEL).parent.mkdir(parents=True, exist_ok=True)
             with write_atomically(self._path(PANEL)) as file:
                 file.write(shown.sheet)
-            self.attrs["picture"] = str(self._path(PANEL))
+            self.record = replace(self.record, picture=str(self._path(PANEL)))
         except OSError as error:
             log.warning("no picture for trial %d: %s", self.claimed.number, error)
 
     def _path(self, name: str) -> Path:
-        uid, study = self.opened.data["uid"], self.opened.study.name
+        uid, study = self.opened.data.uid, self.opened.study.name
         return trial_directory(self.context.settings, study, uid, self.claimed.number) / name
 
-    def _describe_run(self) -> dict[str, Any]:
-        """What the trial is trained with; a trial that goes on keeps what it began with.
-
-        The thread count is part of it: one and two threads round differently.
-        """
-        return {
-            "seed": seed_for(self.opened.study.search.seed, "trial", self.claimed.number),
-            "device": device_name(self.context.device),
-            "cpu": cpu_name(),
-            "threads": self.context.threads,
-            "precision": choose_precision(self.context.device),
-            "versions": versions(),
-            "git": git_state(),
-            "data_hash": self.opened.data["hash"],
-        }
+    def _describe_run(self) -> RunRecord:
+        """What the trial is trained with; a trial that goes on keeps what it began with."""
+        return RunRecord(
+            seed=seed_for(self.opened.study.search.seed, "trial", self.claimed.number),
+            device=device_name(self.context.device),
+            cpu=cpu_name(),
+            threads=self.context.threads,
+            precision=choose_precision(self.context.device),
+            versions=versions(),
+            git=git_state(),
+            data_hash=self.opened.data.hash,
+        )
 
 
-def _reasons(outcome: Outcome) -> dict[str, str]:
+def _with_end(record: TrialRecord, outcome: Outcome) -> TrialRecord:
+    """With what is told of how the trial ended."""
     match outcome:
-        case Pruned(reason):
-            return {REASON: reason}
-        case Failed(reason, trace):
-            return {REASON: reason, "traceback": trace}
-    return {}
+        case Pruned(reason, cause):
+            return replace(record, reason=reason, cause=cause)
+        case Failed(reason, cause, trace):
+            return replace(record, reason=reason, cause=cause, traceback=trace)
+        case Complete() | HandedBack() | Abandoned():
+            return record
+        case _ as never:
+            assert_never(never)
 
 
 def _first_line(error: BaseException) -> str:

@@ -18,7 +18,7 @@ def split(train: Tensor, val: Tensor) -> DeviceData:
 def record(train: Tensor, val: Tensor) -> dict[int, float]:
     found = pca_record([split(train, val)])
     assert found is not None
-    return dict(zip(found["components"], found["mse"], strict=True))
+    return dict(found.mse)
 
 
 def reference(train: Tensor, val: Tensor, components: int) -> float:

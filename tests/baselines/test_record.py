@@ -32,17 +32,17 @@ def scored(inputs: Inputs) -> list[float]:
 
 def test_a_study_knows_what_the_affine_filter_scores(settings: Settings) -> None:
     inputs = inputs_of(study_file(), settings)
-    known = describe(inputs)["affine"]
+    known = describe(inputs).as_record()["affine"]
     assert known["psnr"] == pytest.approx(scored(inputs)[0])
-    assert known["psnr"] > describe(inputs)["noisy"]["psnr"] + 2
+    assert known["psnr"] > describe(inputs).as_record()["noisy"]["psnr"] + 2
     assert 0 < known["mse"] < 0.02
     assert 0.5 < known["ssim"] < 1
     assert (known["sees"], known["images"]) == ("the whole image", 200)
-    assert describe(inputs)["affine"] == known
+    assert describe(inputs).as_record()["affine"] == known
 
 
 def test_it_knows_every_group(settings: Settings) -> None:
-    known = describe(inputs_of(study_file(), settings))
+    known = describe(inputs_of(study_file(), settings)).as_record()
     sizes, groups = known["groups"], known["affine"]["groups"]
     mean = sum(sizes[name] * groups[name] for name in sizes) / sum(sizes.values())
     assert mean == pytest.approx(known["affine"]["psnr"], abs=1e-3)
@@ -52,7 +52,7 @@ def test_with_folds_it_is_their_mean(settings: Settings) -> None:
     inputs = inputs_of(study_file(task={"folds": 3}), settings)
     each = scored(inputs)
     assert len(set(each)) == 3
-    assert describe(inputs)["affine"]["psnr"] == pytest.approx(sum(each) / 3)
+    assert describe(inputs).as_record()["affine"]["psnr"] == pytest.approx(sum(each) / 3)
 
 
 def test_of_many_images_the_first_ones_do(
@@ -64,13 +64,13 @@ def test_of_many_images_the_first_ones_do(
     fewer = affine_record(inputs.prepared, inputs.corruption)
     assert fewer is not None
     assert all_of_them is not None
-    assert fewer["images"] == 50
-    assert fewer["psnr"] < all_of_them["psnr"]
+    assert fewer.images == 50
+    assert fewer.psnr < all_of_them.psnr
 
 
 def test_a_clean_autoencoder_has_nothing_to_beat(settings: Settings) -> None:
     inputs = inputs_of(study_file(task={"corruption": {"kind": "none"}}), settings)
-    assert describe(inputs)["affine"] is None
+    assert describe(inputs).as_record()["affine"] is None
 
 
 def test_pairs_and_feature_vectors_have_one_too(tmp_path: Path, settings: Settings) -> None:
@@ -86,10 +86,12 @@ def test_pairs_and_feature_vectors_have_one_too(tmp_path: Path, settings: Settin
     sizes = {"train": None, "validation": 2, "test": 2}
     inputs = inputs_of(study_file(task={"data": {**pairs, **sizes}, "corruption": None}), settings)
     assert inputs.corruption is None
-    known = describe(inputs)
+    known = describe(inputs).as_record()
     assert known["affine"]["psnr"] > known["noisy"]["psnr"] + 3
     np.save(tmp_path / "vectors.npy", torch.rand(60, 9, generator=torch.Generator().manual_seed(0)))
     array = {"dataset": "array", "path": str(tmp_path / "vectors.npy")}
-    vectors = describe(inputs_of(study_file(task={"data": {**array, **sizes}}), settings))["affine"]
+    vectors = describe(
+        inputs_of(study_file(task={"data": {**array, **sizes}}), settings)
+    ).as_record()["affine"]
     assert vectors["ssim"] is None
     assert vectors["psnr"] > 10

@@ -35,6 +35,8 @@ OF_THE_HOUR = {
     "environments", "shown", "deadline", "base", "where",
 }  # fmt: skip
 """What is never the same twice."""
+ADDED = {"cause"}
+"""What trials keep besides, since these were stored."""
 
 
 A_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d")
@@ -48,9 +50,12 @@ def without(given: Any, keys: set[str]) -> Any:
 
 
 def lasting(given: Any) -> Any:
-    """The tree without what is not the same twice."""
+    """The tree without what is not the same twice, and without what is new in a trial."""
     if isinstance(given, dict):
-        return {key: lasting(value) for key, value in given.items() if key not in OF_THE_HOUR}
+        known = {key: lasting(value) for key, value in given.items() if key not in OF_THE_HOUR}
+        if "user_attrs" in known:
+            known["user_attrs"] = without(known["user_attrs"], ADDED)
+        return known
     if isinstance(given, list):
         return [lasting(value) for value in given]
     return "a time" if isinstance(given, str) and A_TIME.match(given) else given

@@ -26,8 +26,9 @@ from torch.utils.data import TensorDataset
 from autoencoder_hpo.config import Task, TrialConfig
 from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.training.folds import build_training
-from autoencoder_hpo.training.precision import Precision, choose_precision
+from autoencoder_hpo.training.precision import choose_precision
 from autoencoder_hpo.training.prepared import DeviceData
+from autoencoder_hpo.training.results import Precision
 from autoencoder_hpo.training.steps import drive
 
 SETTINGS: dict[str, dict[str, Any]] = {

@@ -36,8 +36,9 @@ from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.study import StudyFile
 from autoencoder_hpo.training.graphed import GraphedSteps
 from autoencoder_hpo.training.loop import Training
-from autoencoder_hpo.training.precision import Precision, choose_precision
+from autoencoder_hpo.training.precision import choose_precision
 from autoencoder_hpo.training.prepared import DeviceData
+from autoencoder_hpo.training.results import Precision
 from autoencoder_hpo.training.stacked import StackedSteps
 from autoencoder_hpo.training.steps import (
     StepRequest,

@@ -32,7 +32,8 @@ from autoencoder_hpo.stopping import StopFlag
 from autoencoder_hpo.storage.database import open_storage
 from autoencoder_hpo.storage.embedded import start_embedded
 from autoencoder_hpo.storage.study import create_study
-from autoencoder_hpo.training.loop import EpochResult, Training
+from autoencoder_hpo.training.loop import Training
+from autoencoder_hpo.training.results import EpochResult
 from autoencoder_hpo.training.steps import Steps
 from autoencoder_hpo.worker.batching import Batcher
 from autoencoder_hpo.worker.loop import StudySession

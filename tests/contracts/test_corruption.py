@@ -328,7 +328,7 @@ def test_a_study_knows_the_affine_filter_where_there_is_noise(kind: type[Corrupt
     prepared = prepare(ImageSet(photos()[::2]), ImageSet(photos()[1::2]), task_of(config), CPU)
     record = affine_record([prepared], config)
     assert (record is None) != config.damages
-    json.dumps(record)
+    json.dumps(record and record.as_record())
 
 
 @each_kind

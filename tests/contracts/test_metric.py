@@ -6,7 +6,7 @@ never read from what the program says of a metric.
 
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -24,6 +24,7 @@ from contracts.ladder import (
     value,
 )
 from optuna.trial import FrozenTrial, TrialState
+from records import as_facts, data_of, stored, summary_of
 from support import CPU, config_of
 
 from autoencoder_hpo.config.metric import Metric
@@ -55,10 +56,9 @@ from autoencoder_hpo.showcase.study import _best_rows
 from autoencoder_hpo.storage.database import Storage, open_storage
 from autoencoder_hpo.storage.plateau import at_a_standstill
 from autoencoder_hpo.storage.samplers import PruningCheck, with_search
-from autoencoder_hpo.storage.status import best_record, summary, trial_record
+from autoencoder_hpo.storage.status import summary
 from autoencoder_hpo.storage.study import StudyHandle, best_first, best_of, create_study
-from autoencoder_hpo.storage.study import count as count_of
-from autoencoder_hpo.text import trial_line
+from autoencoder_hpo.storage.wording import trial_line
 from autoencoder_hpo.training import loop
 from autoencoder_hpo.training.folds import FoldedTraining, build_training
 from autoencoder_hpo.training.loop import Training
@@ -106,7 +106,7 @@ def told(
     """A study in the database that came to these trials."""
     search = {"trials": len(some), **changes.pop("search", {})}
     file = file_of(metric, name=f"tiny-{next(NUMBER)}", search=search, **changes)
-    opened = with_search(create_study(database, file, DATA))
+    opened = with_search(create_study(database, file, data_of(DATA)))
     opened.optuna.add_trials(some)
     return opened
 
@@ -114,20 +114,13 @@ def told(
 def reported(metric: Metric, some: Sequence[FrozenTrial], **changes: Any) -> Contents:
     """What a report says of these trials."""
     file = file_of(metric, **changes)
-    best = best_of(some, metric)
-    assert best is not None
+    known = [stored(each) for each in some]
     return Contents(
         name="tiny",
         file=file.text,
-        facts=Facts(file.study, DATA, some),
-        summary={
-            "best": best_record(best, None, metric),
-            "state": "done",
-            "counts": asdict(count_of(some)),
-            "budget": {"trials": len(some)},
-        },
+        facts=as_facts(file.study, DATA, some),
+        summary=summary_of(known, data_of(DATA), metric=metric, most=len(some)),
         findings=(),
-        audit=(),
         gallery=Gallery([], None),
         made=datetime(2026, 1, 2, tzinfo=UTC),
     )
@@ -155,8 +148,9 @@ def test_the_database_and_optuna_know_the_best(metric: Metric, database: Storage
     best = opened.best()
     assert best is not None
     said = summary(opened)
-    assert said["objective"] == metric
-    assert said["best"]["number"] == best.number == BEST_FIRST[0]
+    assert said.objective == metric
+    assert said.best is not None
+    assert said.best.number == best.number == BEST_FIRST[0]
     assert opened.optuna.best_trial.number == BEST_FIRST[0]
     assert opened.optuna.metric_names == [metric]
 
@@ -167,7 +161,7 @@ def test_patience_ends_a_search_that_becomes_worse_and_no_other(
     def still(rungs: Sequence[int]) -> bool:
         some = [trial(metric, n, rung) for n, rung in enumerate(rungs)]
         opened = told(database, metric, some, search={"patience": 3})
-        return at_a_standstill(opened, opened.attrs())
+        return at_a_standstill(opened, opened.record())
 
     assert not still([0, 1, 2, 3, 4])
     assert still([4, 3, 2, 1])
@@ -221,7 +215,7 @@ def test_early_stopping_waits_for_something_better(metric: Metric) -> None:
 
 
 def facts(metric: Metric, some: Sequence[FrozenTrial], **changes: Any) -> Facts:
-    return Facts(file_of(metric, **changes).study, DATA, some)
+    return as_facts(file_of(metric, **changes).study, DATA, some)
 
 
 def test_levels_rise_with_what_is_better(metric: Metric) -> None:
@@ -325,14 +319,14 @@ def test_the_gallery_begins_with_the_best(
     )
     for each in opened.trials():
         store.write(trial_artifact("aa", each.number, CROPS), io.BytesIO(picture))
-    rows = _best_rows(opened, opened.trials(), store, probes)
+    rows = _best_rows(opened, opened.stored_trials(), store, probes)
     assert [title for title, _, _ in rows] == [f"trial {number}" for number in BEST_FIRST]
 
 
 def test_a_report_begins_with_the_best(metric: Metric) -> None:
     contents = reported(metric, trials(metric))
     assert numbers(contents.best) == BEST_FIRST
-    assert [row["number"] for row in best_table(contents)] == BEST_FIRST
+    assert [row.trial.number for row in best_table(contents)] == BEST_FIRST
     assert _in_memory(contents).best_trial.number == BEST_FIRST[0]  # what importances are of
 
 
@@ -364,7 +358,7 @@ def test_figures_show_the_best(metric: Metric) -> None:
 
 
 def test_the_best_so_far_is_the_best(metric: Metric) -> None:
-    records = [trial_record(each) for each in trials(metric, agree=True)]
+    records = [stored(each) for each in trials(metric, agree=True)]
     points, _, so_far = history(records, None, metric=metric.shown)["data"]
     best = [max(ORDER[: place + 1]) for place in range(RUNGS)]
     assert so_far["y"] == [points["y"][ORDER.index(rung)] for rung in best]
@@ -377,17 +371,18 @@ def test_texts_say_what_is_improved(metric: Metric) -> None:
     shown = metric.shown
     said = shown.named(best.user_attrs["scores"][shown.value])
     assert said in verdict(contents)[0]
-    assert f"complete  {said}" in trial_line(trial_record(best), metric)
-    assert trial_note(trial_record(best), 16.0, metric=metric).startswith(f"**{said}")
+    assert f"complete  {said}" in trial_line(stored(best), metric)
+    assert trial_note(stored(best), 16.0, metric=metric).startswith(f"**{said}")
 
 
 def test_an_audit_names_the_best_of_what_it_finished(metric: Metric) -> None:
     some = trials(metric)
     better, worse = (
-        {"trial": 10 + rung, "epoch": 1, "value": value(metric, rung), "psnr": 20.0 - rung}
+        Audited(trial=10 + rung, epoch=1, value=value(metric, rung), psnr=20.0 - rung)
         for rung in (4, 1)
     )
-    contents = replace(reported(metric, some), audit=[worse, better])
+    known = reported(metric, some)
+    contents = replace(known, facts=replace(known.facts, audit=[worse, better]))
     said = audited(contents)
     assert said is not None
     assert "the best of them, trial 14," in said

@@ -302,7 +302,7 @@ def test_a_study_can_be_made_of_it(kind: type, tmp_path: Path, settings: Setting
     file = study_file(task=task.model_dump(mode="json"))
     inputs = inputs_of(file, replace(settings, data=tmp_path))
     check_models(file, inputs)
-    stored = json.loads(json.dumps(describe(inputs), allow_nan=False))
+    stored = json.loads(json.dumps(describe(inputs).as_record(), allow_nan=False))
     assert stored["shape"] == [1, 8, 8]
     assert all(stored["counts"].values())
 

@@ -15,9 +15,10 @@ from training.test_stacked import curve, difference, whole
 from autoencoder_hpo.config import TrialConfig
 from autoencoder_hpo.data.splits import ImageSet
 from autoencoder_hpo.training.health import examine
-from autoencoder_hpo.training.loop import EpochResult, Training
+from autoencoder_hpo.training.loop import Training
 from autoencoder_hpo.training.losses import COEFFICIENTS
 from autoencoder_hpo.training.prepared import DeviceData, prepare
+from autoencoder_hpo.training.results import EpochResult
 from autoencoder_hpo.training.stacked import PER_MODEL, StackedSteps, is_per_model, shape_of
 from autoencoder_hpo.training.steps import StepRequest, drive, eager_step, together
 

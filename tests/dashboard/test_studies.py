@@ -30,7 +30,7 @@ def test_a_study_with_a_running_worker_stays(
 def test_deleting_leaves_nothing_behind(
     browser: Browser, trained: StudyHandle, storage: Storage, context: WorkerContext
 ) -> None:
-    settings, uid = context.settings, trained.data["uid"]
+    settings, uid = context.settings, trained.data.uid
     folder = study_directory(settings, "tiny", uid)
     assert list(folder.iterdir())
     assert list((settings.home / "artifacts").iterdir())

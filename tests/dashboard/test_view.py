@@ -49,8 +49,7 @@ def test_a_running_trial_is_live(
     study = trained.optuna._study_id
     view = View(trained.storage.rdb)
     for epoch in (1, 2):
-        now = {"val_psnr": 10.0 + epoch}
-        beat(trained, claimed.trial_id, context.worker, {epoch: 0.1 / epoch}, now)
+        beat(trained, claimed.trial_id, context.worker, {epoch: 0.1 / epoch}, 10.0 + epoch)
         running = view.get_all_trials(study, deepcopy=False)[1]
         assert running.user_attrs["val_psnr"] == 10.0 + epoch
         assert running.intermediate_values[epoch] == 0.1 / epoch

@@ -7,7 +7,8 @@ from autoencoder_hpo.data.statistics import LOOKED_AT, census
 
 
 def counted(train: torch.Tensor, validation: torch.Tensor, **known: object) -> dict[str, object]:
-    return census(SearchData(ImageSet(train), ImageSet(validation), "", {}, (), **known))  # type: ignore[arg-type]
+    images = SearchData(ImageSet(train), ImageSet(validation), "", {}, (), **known)  # type: ignore[arg-type]
+    return census(images).as_record()
 
 
 def test_counts_and_shares() -> None:

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import yaml
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import TrialState, create_trial
+from records import as_facts
 from support import merged
 
 from autoencoder_hpo.config import TrialConfig
 from autoencoder_hpo.diagnosis.findings import Facts
+from autoencoder_hpo.storage.records import StoredTrial
 from autoencoder_hpo.study import parse_study
 
 NOISY, AFFINE = 0.025, 0.013
@@ -71,7 +73,7 @@ def trial(
     health: dict[str, Any] | None = HEALTH,
     reason: str | None = None,
     **config: Any,
-) -> FrozenTrial:
+) -> StoredTrial:
     """Of number 7; `config` is laid over a good one."""
     known = TrialConfig.model_validate(merged(GOOD, config)).model_dump(mode="json")
     attrs: dict[str, Any] = {"config": known, "history": list(course), "parameters": 12_000}
@@ -82,18 +84,18 @@ def trial(
     if reason is not None:
         attrs["reason"] = reason
     if complete:
-        attrs["scores"] = {"val_mse": best}
+        attrs["scores"] = {"val_mse": best, "val_psnr": 20.0}
     frozen = create_trial(state=state, value=best if complete else None, user_attrs=attrs)
     frozen.number = 7
-    return frozen
+    return StoredTrial.of(frozen)
 
 
 def text_of(config: dict[str, Any], **study: Any) -> str:
     return yaml.safe_dump({**merged(STUDY, study), "trial": config}, sort_keys=False)
 
 
-def facts(*trials: FrozenTrial, data: dict[str, Any] | None = None, **study: Any) -> Facts:
+def facts(*trials: StoredTrial, data: dict[str, Any] | None = None, **study: Any) -> Facts:
     """`data` and `study` are laid over those of a study of digits, `trial=` over a good one."""
     space = merged(GOOD, study.pop("trial", {}))
     parsed = parse_study(text_of(space, **study), where="made-up.yaml", base="/").study
-    return Facts(parsed, {**DATA, **(data or {})}, trials)
+    return as_facts(parsed, {**DATA, **(data or {})}, trials)

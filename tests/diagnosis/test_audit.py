@@ -5,15 +5,16 @@ from dataclasses import replace
 import pytest
 from diagnosis.conftest import prune
 from histories import DATA, file_of, told
+from records import RUN, as_facts
 from support import Create, inputs_of
 
 from autoencoder_hpo.diagnosis.audit import Regret, keep_audited, promising, regret
 from autoencoder_hpo.diagnosis.complete_pruned import finish_all
 from autoencoder_hpo.diagnosis.facts import facts_of
-from autoencoder_hpo.diagnosis.findings import Audited, Facts
+from autoencoder_hpo.diagnosis.findings import Audited
 from autoencoder_hpo.worker.trial import WorkerContext
 
-OURS = {"config": {}, "run": {}}
+OURS = {"config": {"model": {"kind": "mlp"}}, "run": RUN}
 
 
 def test_the_most_promising_are_finished_first() -> None:
@@ -23,7 +24,7 @@ def test_the_most_promising_are_finished_first() -> None:
     late = told(study, 2, [15.0, 17.5], pruned=True, **OURS)  # 0.5 dB
     ahead = told(study, 3, [16.5], pruned=True, **OURS)
     old = told(study, 4, [19.0], pruned=True)  # nothing says how it was trained
-    facts = Facts(study, DATA, [best, early, late, ahead, old])
+    facts = as_facts(study, DATA, [best, early, late, ahead, old])
     assert [trial.number for trial in promising(facts, 9)] == [3, 1, 2]
     assert [trial.number for trial in promising(facts, 1)] == [3]
     done = replace(facts, audit=[Audited(3, 1, 0.01, 20.0)])
@@ -33,7 +34,7 @@ def test_the_most_promising_are_finished_first() -> None:
 def test_the_regret() -> None:
     study = file_of().study
     complete = [told(study, n, [20 - n / 10]) for n in range(20)]
-    facts = Facts(study, DATA, complete)
+    facts = as_facts(study, DATA, complete)
     assert regret(facts) is None
     audit = [
         Audited(30, 2, 10**-2.03, 20.3),
@@ -56,7 +57,7 @@ def test_a_finished_trial_goes_on_as_it_began(create: Create, context: WorkerCon
     finish_all(opened, trials, inputs, epoch_done=lambda result: epochs.append(result.val_mse))
     facts = facts_of(opened)
     (found,) = facts.audit
-    stored = [each["val_mse"] for each in trials[0].user_attrs["history"]]
+    stored = [each.val_mse for each in trials[0].record.epochs]
     assert epochs[: len(stored)] == stored  # the same seed, noise and order
     assert len(epochs) == 4 > len(stored)
     assert (found.trial, found.epoch) == (trials[0].number, len(stored))

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from histories import DATA, kinds, only
+from records import as_facts
 from support import inputs_of, study_file
 
 from autoencoder_hpo.data.splits import ImageSet, SearchData
@@ -33,8 +34,13 @@ def garments(count: int, seed: int) -> torch.Tensor:
 def facts_of(train: torch.Tensor, validation: torch.Tensor, **known: Any) -> Facts:
     counts = {"train": len(train), "validation": len(validation), "test": 9}
     images = SearchData(ImageSet(train), ImageSet(validation), "", counts, (), **known)
-    data = {**DATA, "counts": counts, "shape": list(images.shape), "census": census(images)}
-    return Facts(STUDY, data, [])
+    data = {
+        **DATA,
+        "counts": counts,
+        "shape": list(images.shape),
+        "census": census(images).as_record(),
+    }
+    return as_facts(STUDY, data, [])
 
 
 def found_in(train: torch.Tensor, validation: torch.Tensor, **known: Any) -> list[Finding]:
@@ -49,7 +55,7 @@ def healthy() -> tuple[torch.Tensor, torch.Tensor]:
 def test_healthy_images_have_no_findings(healthy: tuple[torch.Tensor, torch.Tensor]) -> None:
     train, validation = healthy
     facts = facts_of(train, validation)
-    assert 0.4 < facts.data["census"]["at_0"] < 0.7
+    assert 0.4 < facts.data.census.at_0 < 0.7
     assert of_images(facts) == []
     two_colors = (torch.rand(1400, 1, 16, 16) > 0.6).float()
     assert found_in(two_colors[:1200], two_colors[1200:]) == []
@@ -58,7 +64,7 @@ def test_healthy_images_have_no_findings(healthy: tuple[torch.Tensor, torch.Tens
 
 def test_the_digits_of_the_quickstart_have_no_findings(settings: Settings) -> None:
     file = study_file(task={"data": {"dataset": "digits", "train": None, "validation": 0.1}})
-    assert of_images(Facts(file.study, describe(inputs_of(file, settings)), [])) == []
+    assert of_images(as_facts(file.study, describe(inputs_of(file, settings)), [])) == []
 
 
 def test_copies_of_training_images_in_validation(
@@ -126,7 +132,7 @@ def test_too_few_images(healthy: tuple[torch.Tensor, torch.Tensor]) -> None:
 
 
 def test_a_study_without_a_census_is_judged_by_what_it_knows() -> None:
-    assert of_images(Facts(STUDY, DATA, [])) == []
+    assert of_images(as_facts(STUDY, DATA, [])) == []
 
 
 def test_folders_are_counted_as_they_lie(tmp_path: Path, settings: Settings) -> None:
@@ -140,6 +146,6 @@ def test_folders_are_counted_as_they_lie(tmp_path: Path, settings: Settings) -> 
             Image.fromarray(pixels).save(tmp_path / folder / f"{number}.png")
     data = {"dataset": "folder", "path": str(tmp_path), "train": None, "test": 2}
     known = describe(inputs_of(study_file(task={"data": {**data, "validation": 4}}), settings))
-    folders = known["census"]["folders"]
+    folders = known.census.folders.as_record()
     assert (folders["number"], folders["most"][0], folders["fewest"][0]) == (2, "cats", "dogs")
-    assert folders["most"][1] + folders["fewest"][1] == known["counts"]["train"] == 38
+    assert folders["most"][1] + folders["fewest"][1] == known.counts["train"] == 38

@@ -18,6 +18,7 @@ from histories import (
     smooth,
     told,
 )
+from records import as_facts, stored
 
 from autoencoder_hpo.diagnosis.findings import Audited, Facts
 from autoencoder_hpo.diagnosis.proposals import line
@@ -108,9 +109,11 @@ def test_an_end_that_cannot_move_is_no_finding(ranges: dict[str, Any], shape: li
 
 def timed(facts: Facts, seconds: Callable[[Params], float]) -> Facts:
     """The same trials, having taken so long."""
-    for trial in facts.trials:
-        trial.user_attrs["seconds"] = seconds(trial.params)
-    return facts
+    took = [
+        replace(trial, record=replace(trial.record, seconds=seconds(trial.params)))
+        for trial in facts.trials
+    ]
+    return replace(facts, trials=took)
 
 
 @pytest.mark.parametrize(
@@ -181,7 +184,7 @@ def eager(**search: Any) -> tuple[StudyFile, Facts]:
     slow = [told(study, 0, [16 + e / 2 for e in range(12)])]
     quick = [told(study, number, [18 + e / 5 for e in range(12)]) for number in (1, 2, 3)]
     ended = [told(study, number, [17.0, 17.1], pruned=True) for number in (4, 5, 6)]
-    return file, Facts(study, DATA, [*slow, *quick, *ended])
+    return file, as_facts(study, DATA, [*slow, *quick, *ended])
 
 
 def test_trials_that_were_ended_while_they_were_ahead_of_the_winner() -> None:
@@ -191,7 +194,7 @@ def test_trials_that_were_ended_while_they_were_ahead_of_the_winner() -> None:
     pruner = applied(file, found.change).search.pruner
     assert (pruner.kind, pruner.model_dump()["warmup_epochs"]) == ("median", 8)
     assert pruner.model_dump()["startup_trials"] == 2
-    behind = [told(facts.study, n, [15.0, 15.1], pruned=True) for n in (4, 5, 6)]
+    behind = [stored(told(facts.study, n, [15.0, 15.1], pruned=True)) for n in (4, 5, 6)]
     assert "pruner-too-eager" not in kinds(
         of_search(replace(facts, trials=[*facts.trials[:4], *behind]))
     )
@@ -226,25 +229,25 @@ def test_a_standstill() -> None:
     study = file_of(search={"trials": 60}).study
     rising = [told(study, n, [18 + n / 10]) for n in range(10)]
     still = [told(study, n, [18.92], pruned=n % 2 == 0) for n in range(10, 60)]
-    found = only(of_search(Facts(study, DATA, [*rising, *still])), "plateau")
+    found = only(of_search(as_facts(study, DATA, [*rising, *still])), "plateau")
     assert found.figures == {"without progress": 50, "trials": 60, "as good": 27}
     assert applied(file_of(), found.change).search.patience == 30
     last, lucky = told(study, 60, [19.0]), told(study, 0, [19.5])
     for trials in ([*rising, *still[:15]], [*rising, *still, last], [lucky, *rising[1:], *still]):
-        assert "plateau" not in kinds(of_search(Facts(study, DATA, trials)))
+        assert "plateau" not in kinds(of_search(as_facts(study, DATA, trials)))
 
 
 def test_fewer_trials_than_the_space_needs() -> None:
     file = file_of(search={"trials": 6})  # of eight parameters, a trial has six
     trials = [told(file.study, n, [18 + n / 10]) for n in range(6)]
-    found = only(of_search(Facts(file.study, DATA, trials)), "too-few-trials")
+    found = only(of_search(as_facts(file.study, DATA, trials)), "too-few-trials")
     assert found.figures == {"trials": 6, "parameters": 6, "needed": 18}
     assert applied(file, found.change).search.trials == 18
     planned = file_of().study
-    assert of_search(Facts(planned, DATA, trials, over=False)) == []
-    assert kinds(of_search(Facts(planned, DATA, trials))) == ["too-few-trials"]
+    assert of_search(as_facts(planned, DATA, trials, over=False)) == []
+    assert kinds(of_search(as_facts(planned, DATA, trials))) == ["too-few-trials"]
     timed = file_of(search={"trials": None, "timeout": "1h"}).study
-    assert of_search(Facts(timed, DATA, trials, over=False)) == []
+    assert of_search(as_facts(timed, DATA, trials, over=False)) == []
 
 
 # ---- failures --------------------------------------------------------------------------
@@ -301,12 +304,12 @@ def test_scattered_failures_are_no_region(share: float, expected: list[str]) -> 
 def test_a_best_trial_below_a_baseline(reached: float, expected: list[str]) -> None:
     file = file_of(search={"trials": 20})
     trials = [told(file.study, n, [reached - n / 10]) for n in range(20)]
-    found = of_search(Facts(file.study, DATA, trials))
+    found = of_search(as_facts(file.study, DATA, trials))
     assert kinds(found) == expected
     for each in found:
         assert applied(file, each.change).task.epochs == 24
     assert (
-        of_search(Facts(file.study, {**DATA, "noisy": {"psnr": None}, "affine": None}, trials))
+        of_search(as_facts(file.study, {**DATA, "noisy": {"psnr": None}, "affine": None}, trials))
         == []
     )
 
@@ -314,17 +317,17 @@ def test_a_best_trial_below_a_baseline(reached: float, expected: list[str]) -> N
 def test_a_unet_is_proposed_where_there_is_none() -> None:
     file = file_of(trial=mlp())
     trials = [told(file.study, n, [17 - n / 10]) for n in range(20)]
-    found = only(of_search(Facts(file.study, DATA, trials)), "worse-than-affine")
+    found = only(of_search(as_facts(file.study, DATA, trials)), "worse-than-affine")
     assert found.change == "trial.model: {kind: unet, depth: [1, 2], channels: [8, 16, 24]}"
     assert applied(file, found.change).trial["model"]["kind"] == "unet"
-    flat = Facts(file.study, {**DATA, "shape": [1, 1, 64]}, trials)  # feature vectors
+    flat = as_facts(file.study, {**DATA, "shape": [1, 1, 64]}, trials)  # feature vectors
     assert only(of_search(flat), "worse-than-affine").change == "task.epochs: 24"
 
 
 def test_nothing_is_said_before_a_trial_is_complete() -> None:
     study = file_of().study
-    assert of_search(Facts(study, DATA, [], over=False)) == []
-    assert of_search(Facts(study, DATA, [])) == []
+    assert of_search(as_facts(study, DATA, [], over=False)) == []
+    assert of_search(as_facts(study, DATA, [])) == []
 
 
 def test_a_line_keeps_every_digit_of_what_the_study_has() -> None:

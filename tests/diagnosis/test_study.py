@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from diagnosis.made_up import HEALTH, facts, falling, history, trial
 from histories import DATA, file_of, kinds, searched, smooth, told
+from records import as_facts
 
-from autoencoder_hpo.diagnosis.findings import Facts, Finding
+from autoencoder_hpo.diagnosis.findings import Finding
 from autoencoder_hpo.diagnosis.study import MOST, deferred, diagnose, folded, shared
 
 ROOT = Path(__file__).parent.parent.parent
@@ -37,7 +38,7 @@ def test_the_surest_come_first_and_not_too_many() -> None:
         "looked_at": 5500, "copies": 50, "constant": 300, "white": 1, "typically_white": 0.003,
         "outliers": 50, "at_0": 0.5, "at_1": 0.01, "folders": None,
     }  # fmt: skip
-    found = diagnose(Facts(study, {**DATA, "census": census}, trials))
+    found = diagnose(as_facts(study, {**DATA, "census": census}, trials))
     assert [each.sure for each in found] == ["certain", "certain", "likely", "likely", "possible"]
     assert set(kinds(found)) == {
         "duplicates", "worse-than-input", "constant-images", "outliers", "too-few-trials",
@@ -48,9 +49,9 @@ def test_the_surest_come_first_and_not_too_many() -> None:
 def test_without_a_complete_trial_the_images_are_judged_all_the_same() -> None:
     few = {**DATA, "counts": {"train": 5000, "validation": 12, "test": 9}}
     study = file_of().study
-    assert kinds(diagnose(Facts(study, few, [], over=False))) == ["too-few-images"]
+    assert kinds(diagnose(as_facts(study, few, [], over=False))) == ["too-few-images"]
     pruned = told(study, 0, [17.0], pruned=True)
-    assert kinds(diagnose(Facts(study, few, [pruned], over=False))) == ["too-few-images"]
+    assert kinds(diagnose(as_facts(study, few, [pruned], over=False))) == ["too-few-images"]
 
 
 def test_one_finding_for_one_cause() -> None:

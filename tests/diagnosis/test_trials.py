@@ -21,6 +21,7 @@ from diagnosis.made_up import (
     trial,
 )
 from optuna.trial import FrozenTrial, TrialState
+from records import as_facts, made
 from support import Create, inputs_of, merged
 
 from autoencoder_hpo.diagnosis.facts import facts_of
@@ -337,7 +338,7 @@ def test_an_old_study_has_neither_health_nor_components(name: str) -> None:
     )
     data = {key: value for key, value in DATA.items() if key not in ("pca", "affine")}
     known = facts()
-    found = of_trial(old, Facts(known.study, data, []))
+    found = of_trial(old, as_facts(known.study, data, []))
     if planted.kind in (
         "overfitting",
         "slow-learning",
@@ -347,7 +348,7 @@ def test_an_old_study_has_neither_health_nor_components(name: str) -> None:
     ):
         assert kinds(found) == [planted.kind]
     assert "dead-units" not in kinds(found)
-    assert of_trial(trial(SETTLED, health=None), Facts(known.study, data, [])) == []
+    assert of_trial(trial(SETTLED, health=None), as_facts(known.study, data, [])) == []
 
 
 def test_a_learning_rate_is_suspected_without_knowing_the_gradient() -> None:
@@ -432,11 +433,12 @@ def test_a_real_trial_stores_its_health_and_is_healthy(
     create: Create, context: WorkerContext
 ) -> None:
     trial, known = run_one(create, context, task={"epochs": 6})
-    health = trial.user_attrs["health"]
-    assert health["images"] == 64
-    assert 0 < health["gradient_norm"] < 1
-    assert health["clean_mse"] < known.data["noisy"]["mse"] * 3
-    assert known.data["pca"]["components"][-1] == 64
+    health = trial.record.health
+    assert health is not None
+    assert health.images == 64
+    assert 0 < health.gradient_norm < 1
+    assert health.clean_mse < known.data.noisy.mse * 3
+    assert max(known.data.pca.mse) == 64
     ill = {"dead-units", "saturated-units", "divergence", "oscillation", "overfitting"}
     assert not ill & set(kinds(of_trial(trial, known)))
 
@@ -473,7 +475,7 @@ def test_the_health_of_a_trial_never_costs_its_result(
     monkeypatch.setattr("autoencoder_hpo.worker.trial.health_of", out_of_memory)
     trial, _ = run_one(create, context)
     assert trial.state is TrialState.COMPLETE
-    assert "health" not in trial.user_attrs
+    assert trial.record.health is None
     assert "was not examined: no memory left" in caplog.text
 
 
@@ -481,7 +483,7 @@ def test_a_cross_validated_trial_stores_the_health_of_its_first_fold(
     create: Create, context: WorkerContext
 ) -> None:
     trial, _ = run_one(create, context, task={"folds": 2, "epochs": 2})
-    assert trial.user_attrs["health"]["images"] == 64
+    assert trial.record.health.images == 64
 
 
 def test_the_made_up_study_is_a_study() -> None:
@@ -492,7 +494,7 @@ def test_a_line_has_the_option_of_the_trial_where_the_study_has_a_choice() -> No
     """As the lines of the search have it."""
     planted = PLANTED["too small"]
     one = planted.trial()
-    one._params = {"model": "mlp"}
+    one.optuna._params = {"model": "mlp"}
     found = only(of_trial(one, facts(one, trial={"model": {"choice": [GOOD["model"], UNET]}})))
     assert found.change == "trial.model.mlp.width: {int: [128, 512], log: true}"
 
@@ -502,11 +504,10 @@ def test_a_line_has_the_option_of_the_trial_where_the_study_has_a_choice() -> No
 
 def of_groups(boot: float, images: int = 40) -> list[str]:
     """Kinds that are found where boots have this PSNR, coats 21 dB and all together 20.8 dB."""
-    good = trial(SETTLED)
-    good.user_attrs |= {
-        "scores": {"val_mse": 0.009, "val_psnr": 20.8},
-        "groups": {"boot": boot, "coat": 21.0},
-    }
+    scores = {"val_mse": 0.009, "val_psnr": 20.8}
+    groups = {"boot": boot, "coat": 21.0}
+    attrs = trial(SETTLED).optuna.user_attrs | {"scores": scores, "groups": groups}
+    good = made(7, **attrs)
     affine = {"mse": AFFINE, "psnr": 19.0, "groups": {"boot": 17.0, "coat": 19.2}}
     data = {"affine": affine, "groups": {"boot": images, "coat": 400}}
     return kinds(of_trial(good, facts(good, data=data)))

@@ -34,8 +34,8 @@ from support import launch, study_text, tracebacks
 
 from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.storage.database import open_storage
-from autoencoder_hpo.storage.leases import LOSSES, REASON
 from autoencoder_hpo.storage.outages import is_outage
+from autoencoder_hpo.storage.records import LOSSES, REASON
 from autoencoder_hpo.storage.study import StudyHandle, create_study, set_budget
 from autoencoder_hpo.study import parse_study
 
@@ -230,8 +230,8 @@ def broken_promises(opened: StudyHandle) -> list[str]:
     trials, broken = opened.trials(), []
     states = Counter(trial.state for trial in trials)
     finished = states[TrialState.COMPLETE] + states[TrialState.PRUNED]
-    if finished != opened.budget().trials:
-        broken.append(f"{finished} finished of a budget of {opened.budget().trials}")
+    if finished != opened.record().budget.trials:
+        broken.append(f"{finished} finished of a budget of {opened.record().budget.trials}")
     if sorted(trial.number for trial in trials) != list(range(len(trials))):
         broken.append("numbers are missing or doubled")
     if states[TrialState.RUNNING] or states[TrialState.WAITING]:
@@ -353,7 +353,7 @@ def _goes_on(
     try:
         states = Counter(trial.state for trial in opened.trials())
         finished = states[TrialState.COMPLETE] + states[TrialState.PRUNED]
-        budget = opened.budget().trials or 0
+        budget = opened.record().budget.trials or 0
         if happened < faults and finished > budget - 10:
             set_budget(opened, trials=budget + 10, timeout=None)
     except Exception as error:
@@ -373,7 +373,7 @@ def summary(seed: int, chaos: Chaos, opened: StudyHandle, broken: list[str]) -> 
     rows += [("faults", str(sum(chaos.counts.values())))]
     rows += [(f"trials: {state}", str(number)) for state, number in sorted(states.items())]
     rows += [
-        ("budget", str(opened.budget().trials)),
+        ("budget", str(opened.record().budget.trials)),
         ("trials that lost a worker and were handed on", str(lost)),
         (
             "trials without pictures, with the reason",

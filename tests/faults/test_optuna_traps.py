@@ -26,12 +26,12 @@ from support import Cli, Create, inputs_of, merged, until
 from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.storage.database import Storage, open_storage
 from autoencoder_hpo.storage.leases import (
-    REASON,
     Claimed,
     claim,
     finish,
     requeue_stalled,
 )
+from autoencoder_hpo.storage.records import TrialRecord
 from autoencoder_hpo.storage.study import StudyHandle, open_study
 from autoencoder_hpo.worker.trial import WorkerContext, run_trial
 
@@ -187,7 +187,7 @@ def test_r5_a_worker_whose_trial_was_taken_goes_on_with_the_next(
         storage.rows("update trial_user_attributes set value_json = '\"b\"' where key = 'worker'")
         assert finish(
             opened, opened.trials()[0]._trial_id, "b", TrialState.PRUNED, None,
-            epochs={}, attrs={REASON: "taken"}, system={},
+            epochs={}, record=TrialRecord(reason="taken"), system={},
         ).owner == "mine"  # fmt: skip
     storage.engine.dispose()
     _, err = worker.communicate(timeout=60)
@@ -552,4 +552,4 @@ def test_r21_a_loss_that_is_not_finite_teaches(
         trial = opened.trials()[0]
     assert trial.state is TrialState.PRUNED
     assert trial.constraints == {"trainable": 1.0}
-    assert "not finite" in trial.user_attrs[REASON]
+    assert trial.user_attrs["cause"] == "not_finite"

@@ -41,7 +41,6 @@ def test_a_study_whose_time_is_over_has_all_the_trials_that_it_will_have(
 ) -> None:
     """Its last trials were handed back when the time was over; nobody takes them again."""
     from autoencoder_hpo.storage.leases import Claimed, claim, release
-    from autoencoder_hpo.storage.study import DEADLINE
 
     opened = finish(trials=1, **quick(3))
     claimed = claim(opened, "here:1")
@@ -49,7 +48,7 @@ def test_a_study_whose_time_is_over_has_all_the_trials_that_it_will_have(
     release(opened, claimed.trial_id, "here:1")
     with pytest.raises(StudyError, match=r"0 trials running and 1 waiting"):
         make_plan(opened, Request(), context.settings)
-    opened.set_attrs(**{DEADLINE: opened.storage.now() - 1})
+    opened.write(deadline=opened.storage.now() - 1)
     assert [each.trial for each in make_plan(opened, Request(), context.settings).contenders] == [0]
 
 

@@ -14,8 +14,9 @@ from autoencoder_hpo.data.splits import load_search_data
 from autoencoder_hpo.errors import DiskError
 from autoencoder_hpo.finalize import retraining
 from autoencoder_hpo.finalize.retraining import How, Job, read_result, result_path, retrain
-from autoencoder_hpo.training.loop import Cancelled, EpochResult
+from autoencoder_hpo.training.loop import Cancelled
 from autoencoder_hpo.training.prepared import DeviceData, prepare
+from autoencoder_hpo.training.results import EpochResult
 
 CONFIG: dict[str, Any] = {
     "model": {"kind": "mlp", "depth": 1, "width": 16, "latent": 8, "dropout": 0.1},

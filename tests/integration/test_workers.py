@@ -274,7 +274,7 @@ def test_a_worker_without_a_name_serves_every_study_and_waits_for_new_ones(
     until(lambda: status(cli, "third")["state"] == "done")
     cli("resume", "first", "--trials", "3", "--workers", "0")
     until(lambda: status(cli, "first")["counts"]["complete"] == 3)
-    until(lambda: opened(storage, "first").attr("shown")["finished"] == 3)
+    until(lambda: opened(storage, "first").record().shown.finished == 3)
     worker.send_signal(signal.SIGTERM)
     out, err = worker.communicate(timeout=20)
     assert worker.returncode == 0, err

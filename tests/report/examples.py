@@ -7,16 +7,18 @@ from typing import Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
+from records import RUN, as_facts, data_of, stored, summary_of
 from support import study_file
 
-from autoencoder_hpo.diagnosis.findings import Facts, Finding
+from autoencoder_hpo.diagnosis.findings import Finding
 from autoencoder_hpo.report.contents import Contents
 from autoencoder_hpo.report.gallery import Gallery
-from autoencoder_hpo.storage.status import best_record
-from autoencoder_hpo.storage.study import best_of, count
+from autoencoder_hpo.storage.records import StoredTrial
 
 NOISY = {"mse": 0.025, "psnr": 16.0, "ssim": 0.8}
-AFFINE = {"mse": 0.012, "psnr": 19.0, "ssim": 0.9}
+AFFINE = {
+    "mse": 0.012, "psnr": 19.0, "ssim": 0.9, "sees": "9×9 pixels", "images": 200, "groups": None,
+}  # fmt: skip
 DATA: dict[str, Any] = {
     "uid": "aa",
     "hash": "0123456789abcdef",
@@ -26,16 +28,6 @@ DATA: dict[str, Any] = {
     "affine": AFFINE,
 }
 START = datetime(2026, 1, 2, 3, 4)
-RUN = {
-    "seed": 7,
-    "device": "cpu",
-    "cpu": "an abacus",
-    "threads": 1,
-    "precision": "float32",
-    "versions": {"python": "3.11", "torch": "2.9"},
-    "git": "abc",
-    "data_hash": DATA["hash"],
-}
 RATE = FloatDistribution(1e-4, 1e-1, log=True)
 MODELS = CategoricalDistribution(["mlp", "unet"])
 FINDING = Finding(
@@ -98,7 +90,7 @@ def _epoch(epoch: int, psnr: float) -> dict[str, Any]:
 
 
 def contents(
-    trials: Sequence[FrozenTrial],
+    trials: Sequence[FrozenTrial | StoredTrial],
     *,
     name: str = "tiny",
     data: dict[str, Any] | None = None,
@@ -108,32 +100,15 @@ def contents(
     **changes: Any,
 ) -> Contents:
     """What is reported of these trials; `changes` are the study file's."""
-    file, stored = study_file(**changes), DATA | (data or {})
-    best = best_of(trials, file.study.search.objective)
-    counts = count(trials)
-    summary = {
-        "study": name,
-        "state": state,
-        "halted": None,
-        "objective": file.study.search.objective.value,
-        "counts": {
-            state: getattr(counts, state)
-            for state in ("complete", "pruned", "failed", "running", "waiting")
-        },
-        "budget": {"trials": 4, "timeout": None},
-        "noisy": stored["noisy"],
-        "affine": stored["affine"],
-        "best": None
-        if best is None
-        else best_record(best, stored["affine"], file.study.search.objective),
-    }
+    file, known = study_file(**changes), data_of(DATA | (data or {}))
+    some = [stored(each) for each in trials]
+    metric = file.study.search.objective
     return Contents(
         name=name,
         file=file.text,
-        facts=Facts(file.study, stored, trials),
-        summary=summary,
+        facts=as_facts(file.study, known, some, audit=audit),
+        summary=summary_of(some, known, study=name, state=state, metric=metric),
         findings=findings,
-        audit=audit,
         gallery=Gallery([], None),
         made=datetime(2026, 1, 2, 4, tzinfo=UTC),
     )
@@ -155,4 +130,4 @@ def mixed() -> Contents:
 
 
 def renamed(given: Contents, name: str) -> Contents:
-    return replace(given, name=name, summary={**given.summary, "study": name})
+    return replace(given, name=name, summary=replace(given.summary, study=name))

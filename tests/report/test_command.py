@@ -81,8 +81,8 @@ def test_pictures_that_are_gone_are_left_out(
 ) -> None:
     elsewhere = open_store(replace(home, artifacts=str(tmp_path / "store")))
     for artifact in (
-        crops_artifact(finished.data["uid"], NOISY),
-        trial_artifact(finished.data["uid"], 0, CROPS),
+        crops_artifact(finished.data.uid, NOISY),
+        trial_artifact(finished.data.uid, 0, CROPS),
     ):
         elsewhere.write(artifact, io.BytesIO(b"damaged"))
     given = gather(finished, store=elsewhere, now=NOW)

@@ -5,6 +5,7 @@ from datetime import datetime
 
 import pytest
 from optuna.trial import TrialState
+from records import stored
 from report.examples import contents, mixed, trial
 
 from autoencoder_hpo.report.contents import Contents
@@ -133,14 +134,14 @@ def test_the_timeline_has_a_row_for_each_worker_and_a_color_for_each_state() -> 
 
 def test_a_running_trial_lasts_until_now() -> None:
     running = trial(3, None, state=TrialState.RUNNING)
-    (span,) = spans([running], datetime(2026, 1, 2, 3, 5))
+    (span,) = spans([stored(running)], datetime(2026, 1, 2, 3, 5))
     assert (span.start, span.seconds) == (0.0, 30.0)
 
 
 def test_a_trial_that_was_handed_back_has_no_row() -> None:
     waiting = trial(3, None, state=TrialState.WAITING)
     assert waiting.datetime_start is not None
-    assert spans([waiting], datetime(2026, 1, 2, 3, 5)) == []
+    assert spans([stored(waiting)], datetime(2026, 1, 2, 3, 5)) == []
 
 
 def test_a_study_without_trials_has_no_figures() -> None:

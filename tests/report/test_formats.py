@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from optuna.trial import TrialState
 from PIL import Image
+from records import stored
 from report.examples import AFFINE, FINDING, contents, mixed, renamed, trial
 
 from autoencoder_hpo.report import Format
@@ -71,7 +72,6 @@ def test_a_clean_autoencoder_has_no_gain() -> None:
 
 def test_a_study_of_an_older_version_knows_no_affine_filter() -> None:
     given = contents([trial(0, 20.0)], data={"affine": None})
-    del given.facts.data["affine"]  # type: ignore[attr-defined]
     assert verdict(given)[0].endswith("+4.00 dB over the noisy input.")
     for form in FORMATS:
         assert "affine filter" not in render([given], form)
@@ -211,9 +211,9 @@ def test_pruning_saves_what_was_not_trained() -> None:
 
 def test_a_trial_that_could_not_train_was_not_saved() -> None:
     infeasible = trial(0, 15.0, state=TrialState.PRUNED, epochs=1)
-    assert saved(mixed().facts.study, [infeasible]).pruned == 1
+    assert saved(mixed().facts.study, [stored(infeasible)]).pruned == 1
     infeasible.system_attrs["constraints:trainable"] = 1.0
-    assert saved(mixed().facts.study, [infeasible]).pruned == 0
+    assert saved(mixed().facts.study, [stored(infeasible)]).pruned == 0
 
 
 def test_an_audit_is_told() -> None:

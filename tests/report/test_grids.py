@@ -4,6 +4,7 @@ from typing import Any
 
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import FrozenTrial, TrialState
+from records import stored
 from report.examples import trial
 from support import study_file
 
@@ -30,12 +31,12 @@ def tried(number: int, psnr: float | None, state: TrialState = TrialState.COMPLE
 
 def table(trials: list[FrozenTrial], **changes: Any) -> Grid | None:
     search = {"sampler": {"kind": "grid"}, "trials": None, **changes.pop("search", {})}
-    return grid_of(study_file(search=search, **changes).study, trials)
+    return grid_of(study_file(search=search, **changes).study, [stored(each) for each in trials])
 
 
 def psnrs(grid: Grid) -> list[list[float | None]]:
     return [
-        [None if cell is None else cell.scores.get("val_psnr") for cell in row]
+        [None if cell is None else Metric.VAL_PSNR.found_in(cell.scores) for cell in row]
         for row in grid.cells
     ]
 
@@ -88,7 +89,7 @@ def test_a_cell_without_a_score_says_why_and_a_second_try_counts() -> None:
     grid = table([again, failed, pruned], trial=space)
     assert grid is not None
     first, second = grid.cells[0]
-    assert first == Cell(1, "complete", again.user_attrs["scores"], best=True)
+    assert first == Cell(1, "complete", stored(again).record.scores, best=True)
     assert second is not None
     assert second.shown(Metric.VAL_PSNR) == "pruned"
 

@@ -18,6 +18,7 @@ from autoencoder_hpo.showcase.pictures import (
     unstrip,
 )
 from autoencoder_hpo.showcase.preview_images import Probes
+from autoencoder_hpo.training.results import EpochResult, Level
 
 SHAPES = [(1, 8, 8), (3, 8, 8), (2, 9, 7), (4, 8, 8), (1, 1, 30), (1, 100, 120)]
 
@@ -66,10 +67,10 @@ def test_a_gallery_has_a_row_for_each_trial() -> None:
 
 
 @pytest.mark.parametrize("epochs", [1, 5])
-@pytest.mark.parametrize("noisy", [{"mse": 0.02, "psnr": 17.0}, {"mse": None, "psnr": None}])
-def test_curves_are_drawn(epochs: int, noisy: dict[str, float | None]) -> None:
+@pytest.mark.parametrize("noisy", [Level(0.02, 17.0, None), Level(None, None, None)])
+def test_curves_are_drawn(epochs: int, noisy: Level) -> None:
     history = [
-        {"epoch": n, "train_loss": 0.1 / n, "val_mse": 0.05 / n, "val_psnr": 12.0 + n}
+        EpochResult(n, train_loss=0.1 / n, val_mse=0.05 / n, val_psnr=12.0 + n, learning_rate=0.1)
         for n in range(1, epochs + 1)
     ]
     drawn = curves(history, noisy)
@@ -80,10 +81,12 @@ def test_curves_are_drawn(epochs: int, noisy: dict[str, float | None]) -> None:
 def test_curves_show_nothing_of_those_drawn_before() -> None:
     def drawn(epochs: int) -> bytes:
         history = [
-            {"epoch": n, "train_loss": 0.1 / n, "val_mse": 0.05 / n, "val_psnr": 12.0 + n}
+            EpochResult(
+                n, train_loss=0.1 / n, val_mse=0.05 / n, val_psnr=12.0 + n, learning_rate=0.1
+            )
             for n in range(1, epochs + 1)
         ]
-        return curves(history, {"mse": 0.02, "psnr": 17.0}).tobytes()
+        return curves(history, Level(0.02, 17.0, None)).tobytes()
 
     first = drawn(5)
     assert drawn(1) != first

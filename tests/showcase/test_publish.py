@@ -18,10 +18,11 @@ from support import Create, inputs_of
 from autoencoder_hpo.showcase import study as publish
 from autoencoder_hpo.showcase.preview_images import Probes, choose_probes
 from autoencoder_hpo.showcase.store import CROPS, Directory, open_store, trial_artifact
-from autoencoder_hpo.showcase.study import SHOWN, refresh
+from autoencoder_hpo.showcase.study import refresh
 from autoencoder_hpo.storage.leases import Claimed, claim
 from autoencoder_hpo.storage.study import StudyHandle
-from autoencoder_hpo.training.loop import EpochResult, Training
+from autoencoder_hpo.training.loop import Training
+from autoencoder_hpo.training.results import EpochResult
 from autoencoder_hpo.training.steps import Steps
 from autoencoder_hpo.worker.trial import WorkerContext, run_trial
 
@@ -68,7 +69,7 @@ def test_a_complete_trial_shows_pictures_curves_and_a_note(
     psnr = trial.user_attrs["scores"]["val_psnr"]
     assert note.startswith(f"**{psnr:.2f} dB**, ")
     assert f"| `model.mlp.width` | {trial.params['model.mlp.width']} |" in note
-    uid = opened.data["uid"]
+    uid = opened.data.uid
     for file in pictures:
         assert f"](/pictures/{trial_artifact(uid, 0, file)}.png)" in note
     assert (trial.user_attrs["worker"], trial.user_attrs["device"]) == ("here:1", "cpu")
@@ -180,8 +181,8 @@ def test_the_study_shows_its_best_trials_on_the_same_crops(
     plots = optuna_dashboard._custom_plot_data.get_plotly_graph_objects(study_attrs(opened))
     assert set(plots) == {"psnr-of-trials", "psnr-against-size"}
     history = json.loads(plots["psnr-of-trials"])
-    noisy = opened.data["noisy"]["psnr"]
-    affine = opened.data["affine"]["psnr"]
+    noisy = opened.data.noisy.psnr
+    affine = opened.data.affine.psnr
     assert [line["y0"] for line in history["layout"]["shapes"]] == [noisy, affine]
     assert history["data"][0]["x"] == [0, 1, 2]
     note = optuna_dashboard.get_note(opened.optuna)
@@ -196,18 +197,18 @@ def test_it_is_made_anew_once_for_each_change_and_not_too_often(
     opened = create(search={"trials": 9})
     store, probes = open_store(context.settings), probes_of(opened, context)
     refresh(opened, store=store, probes=probes)
-    assert opened.attr(SHOWN) is None  # nothing has finished
+    assert opened.record().shown.finished == 0  # nothing has finished
     seen = []
     for last in (False, False, True):  # the second change comes too soon, the last one counts
         run(opened, context)
         for _ in range(2):
             refresh(opened, store=store, probes=probes, last=last)
-        seen.append(opened.attr(SHOWN)["finished"])
+        seen.append(opened.record().shown.finished)
     assert seen == [1, 1, 3]
     monkeypatch.setattr(publish, "EVERY_S", 0)
     run(opened, context)
     refresh(opened, store=store, probes=probes)
-    assert opened.attr(SHOWN)["finished"] == 4
+    assert opened.record().shown.finished == 4
     assert len(gallery_of(opened)) == 1
 
 
@@ -234,14 +235,14 @@ def test_only_one_worker_draws_at_a_time(create: Create, context: WorkerContext)
     run(opened, context)
     with opened.storage.locked(f"show {opened.name}"):
         refresh(opened, store=open_store(context.settings), probes=probes_of(opened, context))
-        assert opened.attr(SHOWN) is None
+        assert opened.record().shown.finished == 0
 
 
 def test_a_missing_strip_leaves_its_row_out(create: Create, context: WorkerContext) -> None:
     opened = create()
     run(opened, context, trials=2)
     store, probes = open_store(context.settings), probes_of(opened, context)
-    uid = opened.data["uid"]
+    uid = opened.data.uid
     store.remove(trial_artifact(uid, 0, CROPS))
     store.write(trial_artifact(uid, 1, CROPS), io.BytesIO(b"damaged"))
     refresh(opened, store=store, probes=probes, last=True)

@@ -26,7 +26,8 @@ from autoencoder_hpo.storage.leases import (
     release,
     requeue_stalled,
 )
-from autoencoder_hpo.storage.samplers import CELL, with_search
+from autoencoder_hpo.storage.records import CELL, Cause, StoredTrial, TrialRecord
+from autoencoder_hpo.storage.samplers import with_search
 from autoencoder_hpo.storage.study import (
     Halt,
     StudyHandle,
@@ -50,11 +51,13 @@ GRID = {
 
 
 def end(
-    opened: StudyHandle, claimed: Claimed, state: TrialState, worker: str = "a", **attrs: str
+    opened: StudyHandle, claimed: Claimed, state: TrialState, worker: str = "a", **told: str
 ) -> Ownership:
     value = 1.0 if state is TrialState.COMPLETE else None
     number = claimed.trial_id
-    return finish(opened, number, worker, state, value, epochs={}, attrs=attrs, system={})
+    return finish(
+        opened, number, worker, state, value, epochs={}, record=TrialRecord(**told), system={}
+    )
 
 
 def complete(opened: StudyHandle, claimed: Claimed, worker: str = "a") -> Ownership:
@@ -265,13 +268,14 @@ def test_a_trial_that_always_loses_its_worker_fails_with_the_reason(create: Crea
     trial = opened.trials()[0]
     assert trial.state is TrialState.FAIL
     assert "lost 4 times without finishing an epoch" in trial.user_attrs["reason"]
+    assert StoredTrial.of(trial).cause is Cause.LOST_WORKER
 
 
 def test_losses_with_progress_do_not_count(create: Create) -> None:
     opened = create(search={"trials": 1})
     for epoch in range(1, leases.MOST_LOSSES + 3):
         lost = take(opened)
-        beat(opened, lost.trial_id, "a", {epoch: 1.0}, {})
+        beat(opened, lost.trial_id, "a", {epoch: 1.0}, None)
         silence(opened, lost)
         requeue_stalled(opened)
     assert opened.trials()[0].state is TrialState.WAITING
@@ -281,11 +285,13 @@ def test_what_was_reported_past_the_checkpoint_is_forgotten(create: Create) -> N
     """A worker that could not save, for a full disk, was lost after it had reported on."""
     opened = create(search={"trials": 1})
     lost = take(opened)
-    beat(opened, lost.trial_id, "a", {epoch: 1.0 / epoch for epoch in range(1, 7)}, {})
+    beat(opened, lost.trial_id, "a", {epoch: 1.0 / epoch for epoch in range(1, 7)}, None)
     silence(opened, lost)
     again = take(opened, "b")
-    assert not begin(opened, again.trial_id, "a", {}, reached=0)  # it is not its trial any more
-    assert begin(opened, again.trial_id, "b", {}, reached=4)
+    assert not begin(
+        opened, again.trial_id, "a", TrialRecord(), reached=0
+    )  # it is not its trial any more
+    assert begin(opened, again.trial_id, "b", TrialRecord(), reached=4)
     assert sorted(opened.trials()[0].intermediate_values) == [1, 2, 3, 4]
 
 
@@ -297,7 +303,7 @@ def test_a_slower_worker_settles_nothing(create: Create) -> None:
     fast = take(opened, "b")
     assert complete(opened, slow).owner == "other"
     assert stored(opened, slow).state is TrialState.RUNNING
-    assert beat(opened, slow.trial_id, "a", {1: 1.0}, {}).owner == "other"
+    assert beat(opened, slow.trial_id, "a", {1: 1.0}, None).owner == "other"
     assert stored(opened, slow).intermediate_values == {}
     assert complete(opened, fast, "b") == Ownership("mine", "RUNNING")
     assert complete(opened, fast, "b") == Ownership("mine", "COMPLETE")
@@ -310,7 +316,7 @@ def test_a_report_is_told_how_many_trials_are_complete(create: Create) -> None:
     counts = []
     for state in (TrialState.COMPLETE, TrialState.PRUNED, TrialState.COMPLETE):
         end(opened, take(opened), state)
-        counts.append(beat(opened, running.trial_id, "a", {}, {}).complete)
+        counts.append(beat(opened, running.trial_id, "a", {}, None).complete)
     assert counts == [1, 1, 2]
 
 
@@ -323,9 +329,9 @@ def test_a_halt_reaches_workers_and_keeps_trials_from_being_taken(
     halt = Halt(kind, "lunch")  # type: ignore[arg-type]
     halt_study(opened, halt)
     assert claim(opened, "b") == NoTrial(kind, "lunch")  # type: ignore[arg-type]
-    assert beat(opened, running.trial_id, "a", {}, {}).halt == halt
+    assert beat(opened, running.trial_id, "a", {}, None).halt == halt
     clear_halt(opened)
-    assert beat(opened, running.trial_id, "a", {}, {}).halt is None
+    assert beat(opened, running.trial_id, "a", {}, None).halt is None
     assert isinstance(claim(opened, "b"), Claimed)
 
 
@@ -334,7 +340,7 @@ def test_a_deleted_study_is_said(create: Create) -> None:
     opened = create()
     running = take(opened)
     optuna.delete_study(study_name="tiny", storage=opened.storage.optuna)
-    assert beat(opened, running.trial_id, "a", {}, {}).owner == "gone"
+    assert beat(opened, running.trial_id, "a", {}, None).owner == "gone"
     with pytest.raises(StudyError, match="study tiny: it was deleted"):
         claim(opened, "a")
 
@@ -346,7 +352,7 @@ def test_a_study_is_deleted_though_a_trial_tells_something_meanwhile(create: Cre
     told: list[Future[Ownership]] = []
 
     def tell() -> Ownership:
-        return beat(opened, running.trial_id, "a", {1: 0.5}, {"val_psnr": 3.0})
+        return beat(opened, running.trial_id, "a", {1: 0.5}, 3.0)
 
     with ThreadPoolExecutor() as pool:
 

@@ -38,19 +38,19 @@ def test_a_study_ends_when_its_patience_does(create: Create) -> None:
     opened = create(search={"trials": 20, "patience": 3})
     for mse in (0.02, 0.01, 0.01, 0.03):
         end(opened, claim(opened, "a"), mse)
-    assert summary(opened)["state"] == "waiting"
+    assert summary(opened).state == "waiting"
     last, beside = claim(opened, "a"), claim(opened, "b")
     end(opened, last, 0.01)
     assert claim(opened, "a") == NoTrial("wait")  # what still runs may be better
     assert has_work(opened)
-    assert summary(opened)["state"] == "running"
+    assert summary(opened).state == "running"
     end(opened, beside, 0.02)
     nothing = claim(opened, "a")
     assert nothing == NoTrial("plateau")
     assert isinstance(nothing, NoTrial)
     assert nothing.said == "the search makes no progress any more"
     assert not has_work(opened)
-    assert summary(opened)["state"] == "plateau"
+    assert summary(opened).state == "plateau"
 
 
 def test_resume_counts_anew(create: Create) -> None:

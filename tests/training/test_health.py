@@ -11,8 +11,9 @@ from training.examples import MODELS, TASK, config, images, prepared, training
 from autoencoder_hpo.config import TrialConfig
 from autoencoder_hpo.models import build_model
 from autoencoder_hpo.training.folds import FoldedTraining, build_training
-from autoencoder_hpo.training.health import Health, examine, health_of
+from autoencoder_hpo.training.health import examine, health_of
 from autoencoder_hpo.training.losses import loss_of
+from autoencoder_hpo.training.results import Health
 
 ACTIVATIONS = ("relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "sigmoid")
 CLEAN = images(24, 3)

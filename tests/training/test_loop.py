@@ -27,9 +27,10 @@ from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.data.splits import ImageSet
 from autoencoder_hpo.models.layers import Dropout
 from autoencoder_hpo.training import loop
-from autoencoder_hpo.training.checkpoint import load_checkpoint, save_checkpoint
-from autoencoder_hpo.training.loop import Cancelled, EpochResult, Training, best_of, stalled
+from autoencoder_hpo.training.checkpoint import Identity, load_checkpoint, save_checkpoint
+from autoencoder_hpo.training.loop import Cancelled, Training, best_of, stalled
 from autoencoder_hpo.training.prepared import prepare
+from autoencoder_hpo.training.results import EpochResult
 from autoencoder_hpo.training.steps import drive
 
 
@@ -50,9 +51,9 @@ def test_a_stopped_training_goes_on_to_the_identical_curve(
     for stopped in range(1, TASK.epochs):
         first = training(trial)
         begun = list(islice(first, stopped))
-        save_checkpoint(tmp_path / "c.pt", first.state_dict(), config={})
+        save_checkpoint(tmp_path / "c.pt", first.state_dict(), Identity(trial, TASK))
         second = training(trial, seed=5)
-        second.load_state_dict(load_checkpoint(tmp_path / "c.pt", config={}))
+        second.load_state_dict(load_checkpoint(tmp_path / "c.pt", Identity(trial, TASK)))
         assert begun + list(second) == whole
         assert second.history == whole
 

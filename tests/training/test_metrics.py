@@ -9,7 +9,6 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.training.metrics import (
-    Scores,
     bce_per_image,
     mean_scores,
     mse_per_image,
@@ -20,6 +19,7 @@ from autoencoder_hpo.training.metrics import (
     ssim,
     ssim_per_image,
 )
+from autoencoder_hpo.training.results import Scores
 
 
 def test_the_mean_psnr_is_not_the_psnr_of_the_mean() -> None:

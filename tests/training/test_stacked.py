@@ -10,8 +10,8 @@ from training.examples import MODELS, OPTIMIZERS, TASK, config, prepared
 from autoencoder_hpo.config import TrialConfig
 from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.training.folds import FoldedTraining, build_training
-from autoencoder_hpo.training.loop import EpochResult, Training
-from autoencoder_hpo.training.precision import Precision
+from autoencoder_hpo.training.loop import Training
+from autoencoder_hpo.training.results import EpochResult, Precision
 from autoencoder_hpo.training.stacked import StackedSteps
 from autoencoder_hpo.training.steps import StepRequest, drive, together
 

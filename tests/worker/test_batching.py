@@ -8,7 +8,7 @@ from support import Create, inputs_of
 from typer.testing import CliRunner
 
 from autoencoder_hpo.reproduce import reproduce
-from autoencoder_hpo.storage.leases import N_FUSED, Claimed, claim
+from autoencoder_hpo.storage.leases import Claimed, claim
 from autoencoder_hpo.storage.study import StudyHandle
 from autoencoder_hpo.worker import batching
 from autoencoder_hpo.worker.batching import Batcher, NumberFused, best_size
@@ -61,7 +61,7 @@ def test_trials_of_a_stack_share_their_shape_and_nothing_else(
         assert len({shape(trial) for trial in stack}) == 1
         for name in ("optimizer.adam.learning_rate", "model.mlp.dropout"):
             assert len({trial.params[name] for trial in stack}) == len(stack)
-        assert {trial.user_attrs[N_FUSED] for trial in stack} == {len(stack)}
+        assert {trial.user_attrs["at_once"] for trial in stack} == {len(stack)}
         assert all(len(trial.user_attrs["history"]) == 3 for trial in stack)
     assert shape(trials[0]) != shape(trials[3])
 
@@ -172,7 +172,7 @@ def test_cells_of_a_grid_stay_as_they_are(create: Create, context: WorkerContext
 def test_on_a_cpu_auto_trains_one(create: Create, context: WorkerContext) -> None:
     opened = create(search={"trials": 3}, **WIDE)
     assert len(run(opened, context, "auto")) == 1
-    assert opened.trials()[0].user_attrs[N_FUSED] == 1
+    assert opened.trials()[0].user_attrs["at_once"] == 1
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,12 @@ from support import Create, after, inputs_of
 
 from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.storage.leases import Claimed, claim, release
-from autoencoder_hpo.storage.status import summary
+from autoencoder_hpo.storage.records import Cause
+from autoencoder_hpo.storage.status import best_json, summary
 from autoencoder_hpo.storage.study import StudyHandle
-from autoencoder_hpo.training.loop import EpochResult, Training
+from autoencoder_hpo.training.checkpoint import Identity
+from autoencoder_hpo.training.loop import Training
+from autoencoder_hpo.training.results import EpochResult
 from autoencoder_hpo.training.steps import Steps
 from autoencoder_hpo.worker import trial
 from autoencoder_hpo.worker.pruning import AsyncPruner
@@ -78,13 +81,13 @@ def test_a_complete_trial_stores_all_that_it_takes_to_repeat_it(
         "git",
         "data_hash",
     }
-    assert attrs["run"]["data_hash"] == opened.data["hash"]
+    assert attrs["run"]["data_hash"] == opened.data.hash
     scores = attrs["scores"]
     assert scores["psnr_gain"] == pytest.approx(scores["val_psnr"] - scores["noisy_psnr"])
-    assert scores["noisy_psnr"] == pytest.approx(opened.data["noisy"]["psnr"])
-    assert set(attrs["groups"]) == set(opened.data["groups"]) == set("0123456789")
-    assert set(opened.data["affine"]["groups"]) == set("0123456789")
-    assert sum(opened.data["groups"].values()) == opened.data["counts"]["validation"]
+    assert scores["noisy_psnr"] == pytest.approx(opened.data.noisy.psnr)
+    assert set(attrs["groups"]) == set(opened.data.groups) == set("0123456789")
+    assert set(opened.data.affine.groups) == set("0123456789")
+    assert sum(opened.data.groups.values()) == opened.data.counts["validation"]
     assert attrs["parameters"] > 0
     assert attrs["worker"] == context.worker
     assert Path(attrs["picture"]).read_bytes()[:4] == b"\x89PNG"
@@ -110,8 +113,9 @@ def test_an_objective_of_its_own_is_measured_in_every_epoch(
     assert trial.value == trial.user_attrs["scores"][metric.value]
     assert trial.value == pytest.approx(metric.best(course), rel=1e-4)
     assert trial.user_attrs[metric.value] == metric.best(course)
-    said = summary(opened)["best"]
-    assert said[metric.value] == trial.value
+    best = summary(opened).best
+    assert best is not None
+    assert best_json(best)[metric.value] == best.by(metric) == trial.value
 
 
 def test_the_records_of_other_studies_know_nothing_of_it(
@@ -179,9 +183,9 @@ def test_of_short_epochs_the_first_and_the_last_are_saved(
     saved = []
     save = trial.save_checkpoint
 
-    def note(path: Path, state: dict[str, Any], *, config: dict[str, Any]) -> None:
+    def note(path: Path, state: dict[str, Any], identity: Identity) -> None:
         saved.append(len(state["history"]))
-        save(path, state, config=config)
+        save(path, state, identity)
 
     monkeypatch.setattr(trial, "save_checkpoint", note)
     monkeypatch.setattr(trial, "SAVE_S", 3600.0)
@@ -243,10 +247,11 @@ def test_a_loss_that_is_not_finite_prunes_with_its_reason(
     opened = create(**EXPLODES)
     outcome = run_one(opened, context)
     assert isinstance(outcome, Pruned)
-    assert outcome.infeasible
+    assert outcome.cause is Cause.NOT_FINITE
     trial = only(opened)
     assert trial.state is TrialState.PRUNED
     assert "the loss was not finite in epoch" in trial.user_attrs["reason"]
+    assert trial.user_attrs["cause"] == "not_finite"
     assert trial.constraints == {"trainable": 1.0}
 
 
@@ -272,6 +277,16 @@ def test_a_verdict_that_could_not_be_told_is_told_by_the_next_worker(
     assert only(opened).state is TrialState.PRUNED
 
 
+def test_a_verdict_of_a_checkpoint_of_before_is_understood() -> None:
+    """It said whether the trial was feasible, and no cause."""
+    early = {"reason": "unpromising after epoch 2 (median pruner)", "infeasible": False}
+    assert Pruned.of_record(early) == Pruned(early["reason"], Cause.UNPROMISING)
+    ill = {"reason": "the loss was not finite in epoch 3", "infeasible": True}
+    assert Pruned.of_record(ill) == Pruned(ill["reason"], Cause.NOT_FINITE)
+    now = Pruned("out of memory: 9 bytes", Cause.OUT_OF_MEMORY)
+    assert Pruned.of_record(now.as_record()) == now
+
+
 def break_training(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     def epoch(self: Training) -> Steps[EpochResult]:
         yield from ()
@@ -295,6 +310,7 @@ def test_out_of_memory_prunes_with_its_reason(
     break_training(monkeypatch, error)
     assert isinstance(run_one(opened, context), Pruned)
     assert only(opened).user_attrs["reason"].startswith("out of memory")
+    assert only(opened).user_attrs["cause"] == "out_of_memory"
     assert only(opened).constraints == {"trainable": 1.0}
 
 
@@ -308,6 +324,7 @@ def test_any_other_error_fails_with_reason_and_traceback(
     assert trial.state is TrialState.FAIL
     assert trial.user_attrs["reason"] == "ZeroDivisionError: division by zero"
     assert "raise error" in trial.user_attrs["traceback"]
+    assert trial.user_attrs["cause"] == "bug"
 
 
 def test_a_trial_taken_by_another_worker_is_left_to_it(
@@ -335,7 +352,7 @@ def test_the_pruner_ends_a_trial_that_falls_behind(create: Create, context: Work
     pruned = [outcome for outcome in outcomes if isinstance(outcome, Pruned)]
     states = [(t.params["optimizer.adam.learning_rate"], t.state.name) for t in opened.trials()]
     assert pruned, states
-    assert not pruned[0].infeasible
+    assert pruned[0].cause is Cause.UNPROMISING
     assert "(median pruner)" in pruned[0].reason
 
 
