@@ -11,7 +11,7 @@ import torch
 from autoencoder_hpo.baselines import affine_record, pca_record
 from autoencoder_hpo.config import Corruption, TrialConfig
 from autoencoder_hpo.data.splits import SearchData, folds, load_search_data
-from autoencoder_hpo.data.statistics import census
+from autoencoder_hpo.data.statistics import image_statistics
 from autoencoder_hpo.errors import StudyError
 from autoencoder_hpo.settings import Settings, make_directory
 from autoencoder_hpo.space import corners
@@ -62,7 +62,7 @@ def describe(inputs: Inputs) -> StudyData:
         affine=affine_record(inputs.prepared, inputs.corruption),
         groups=_group_sizes(inputs.prepared[0]),
         pca=pca_record(inputs.prepared),
-        census=census(inputs.images),
+        census=image_statistics(inputs.images),
         skipped=tuple(inputs.images.skipped),
     )
 

@@ -26,7 +26,7 @@ from autoencoder_hpo.storage.embedded import start_embedded
 from autoencoder_hpo.storage.samplers import with_search
 from autoencoder_hpo.storage.study import StudyHandle, create_study
 from autoencoder_hpo.worker import trial
-from autoencoder_hpo.worker.trial import WorkerContext
+from autoencoder_hpo.worker.context import WorkerContext
 
 GRACE_S = 2.0
 

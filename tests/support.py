@@ -18,7 +18,7 @@ from autoencoder_hpo.config import TrialConfig
 from autoencoder_hpo.inputs import Inputs, load_inputs
 from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.space import FixedSuggester, fill
-from autoencoder_hpo.storage.leases import Claimed
+from autoencoder_hpo.storage.claiming import Claimed
 from autoencoder_hpo.storage.study import StudyHandle
 from autoencoder_hpo.study import StudyFile, parse_study
 from autoencoder_hpo.training.prepared import DeviceData

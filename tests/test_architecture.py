@@ -14,22 +14,23 @@ LAYERS = [  # a module may import from the lines above its own, and from inside 
     "settings text data models",
     "study training",
     "storage baselines bundle denoise processes",
-    "inputs",
+    "archive inputs",
     "diagnosis reproduce",
     "showcase",
-    "archive dashboard finalize report worker",
+    "dashboard finalize report worker",
     "cli",
 ]
 OWNERS = {  # the only places that may import a heavy library
-    "optuna": "archive cli dashboard diagnosis report reproduce showcase/store showcase/study "
-    "showcase/trial storage/database storage/leases storage/records storage/samplers storage/status "
-    "storage/study worker/loop worker/trial",
+    "optuna": "archive cli dashboard diagnosis report showcase/store showcase/study "
+    "storage/claiming storage/database storage/leases storage/records "
+    "storage/samplers storage/stalled storage/status storage/study worker/loop "
+    "worker/outcomes worker/trial",
     "optuna_dashboard": "dashboard",
     "sqlalchemy": "dashboard storage/connections storage/database storage/outages storage/study",
     "tenacity": "storage/outages",
     "torch": "baselines bundle cli data denoise diagnosis finalize inputs models processes "
     "reproduce showcase/pictures showcase/preview_images showcase/trial training "
-    "worker/batching worker/loop worker/trial",
+    "worker/batching worker/context worker/loop worker/trial",
     "torchvision": "data denoise",
     "skimage": "baselines denoise training",
     "bm3d": "baselines",

@@ -21,11 +21,12 @@ from autoencoder_hpo.dashboard.view import study_facts
 from autoencoder_hpo.showcase.preview_images import choose_probes
 from autoencoder_hpo.showcase.store import open_store
 from autoencoder_hpo.showcase.study import refresh
+from autoencoder_hpo.storage.claiming import Claimed, claim
 from autoencoder_hpo.storage.database import Storage
-from autoencoder_hpo.storage.leases import Claimed, claim
 from autoencoder_hpo.storage.study import StudyHandle, halt_study, open_study
 from autoencoder_hpo.storage.study_records import Halt
-from autoencoder_hpo.worker.trial import WorkerContext, run_trial
+from autoencoder_hpo.worker.context import WorkerContext
+from autoencoder_hpo.worker.trial import run_trial
 
 Call = Callable[..., Ended]
 COMMANDS = [

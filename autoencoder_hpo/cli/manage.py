@@ -42,7 +42,7 @@ def status(name: Name, as_json: AsJson = False, storage: StorageUrl = None) -> N
     Example: autoencoder-hpo status quickstart
     """
     from autoencoder_hpo.cli.tables import summary_screen
-    from autoencoder_hpo.storage.leases import requeue_stalled
+    from autoencoder_hpo.storage.stalled import requeue_stalled
     from autoencoder_hpo.storage.status import summary, summary_json
     from autoencoder_hpo.storage.study import open_study
 

@@ -21,8 +21,8 @@ from autoencoder_hpo.dashboard.view import View
 from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.showcase.store import ArtifactStore, open_store
 from autoencoder_hpo.storage.database import Storage
-from autoencoder_hpo.storage.leases import requeue_all_stalled
 from autoencoder_hpo.storage.outages import is_outage
+from autoencoder_hpo.storage.stalled import requeue_all_stalled
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

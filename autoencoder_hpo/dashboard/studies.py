@@ -14,8 +14,8 @@ from autoencoder_hpo.errors import StudyError
 from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.showcase.store import remove_files
 from autoencoder_hpo.storage.database import Storage
-from autoencoder_hpo.storage.leases import requeue_silent
 from autoencoder_hpo.storage.records import stored
+from autoencoder_hpo.storage.stalled import requeue_silent
 from autoencoder_hpo.storage.study import rename_study, study_lock
 from autoencoder_hpo.storage.study_records import is_ours, uid_of
 

@@ -7,7 +7,7 @@ is wrong with them. Only training and validation images are looked at.
 import torch
 from torch import Tensor
 
-from autoencoder_hpo.data.census import Census, Folders
+from autoencoder_hpo.data.image_statistics import Folders, ImageStatistics
 from autoencoder_hpo.data.splits import SearchData
 
 LOOKED_AT = 10_000
@@ -24,14 +24,14 @@ LEAST_SPREAD = 0.01
 """Of means and contrasts: where all images are alike, none is far out by less."""
 
 
-def census(images: SearchData) -> Census:
+def image_statistics(images: SearchData) -> ImageStatistics:
     """Of the training and the validation images."""
     train, validation = images.train.clean, images.validation.clean
     clean = torch.cat([train[:LOOKED_AT], validation[: LOOKED_AT - len(train[:LOOKED_AT])]])
     figures = [_figures(chunk) for chunk in clean.split(CHUNK)]
     mean_N, contrast_N, flat_N, black_N, white_N = map(torch.cat, zip(*figures, strict=True))
     far_N = _far_out(mean_N, MEAN_Z) | _far_out(contrast_N, CONTRAST_Z)
-    return Census(
+    return ImageStatistics(
         looked_at=len(clean),
         copies=_copies(train, validation),
         constant=int(flat_N.sum()),

@@ -1,6 +1,6 @@
 """What is wrong with a study's images, from the census that it stores of them."""
 
-from autoencoder_hpo.data.census import Census
+from autoencoder_hpo.data.image_statistics import ImageStatistics
 from autoencoder_hpo.diagnosis.findings import Facts, Finding, Sure
 
 SHARE = 0.01
@@ -47,7 +47,7 @@ def _finding(
     return Finding(kind, "study", seen, figures, sure, remedy, change)
 
 
-def _duplicates(census: Census, facts: Facts) -> list[Finding]:
+def _duplicates(census: ImageStatistics, facts: Facts) -> list[Finding]:
     copies, validation = census.copies, facts.data.counts["validation"]
     if copies < max(FEWEST, SHARE * validation):
         return []
@@ -64,7 +64,7 @@ def _duplicates(census: Census, facts: Facts) -> list[Finding]:
     ]
 
 
-def _constant(census: Census) -> list[Finding]:
+def _constant(census: ImageStatistics) -> list[Finding]:
     constant, images = census.constant, census.looked_at
     if constant < max(FEWEST, SHARE * images):
         return []
@@ -81,7 +81,7 @@ def _constant(census: Census) -> list[Finding]:
     ]
 
 
-def _saturated(census: Census) -> list[Finding]:
+def _saturated(census: ImageStatistics) -> list[Finding]:
     """Single white images in a set that is not white, or a range that is cut at both ends."""
     white, images = census.white, census.looked_at
     at_0, at_1 = census.at_0, census.at_1
@@ -102,7 +102,7 @@ def _saturated(census: Census) -> list[Finding]:
     ]
 
 
-def _outliers(census: Census) -> list[Finding]:
+def _outliers(census: ImageStatistics) -> list[Finding]:
     outliers, images = census.outliers, census.looked_at
     if outliers < max(FEWEST, OUTLIERS * images):
         return []
@@ -120,7 +120,7 @@ def _outliers(census: Census) -> list[Finding]:
     ]
 
 
-def _imbalance(census: Census) -> list[Finding]:
+def _imbalance(census: ImageStatistics) -> list[Finding]:
     folders = census.folders
     if folders is None:
         return []

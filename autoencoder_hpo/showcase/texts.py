@@ -1,9 +1,9 @@
 """Texts and plots of a study, kept as optuna-dashboard (0.21) reads them."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
-from autoencoder_hpo.showcase.plots import Plot
 from autoencoder_hpo.storage.study import StudyHandle
 
 PIECE = 50_000  # characters of a text in one attribute
@@ -16,7 +16,7 @@ def write_note(opened: StudyHandle, prefix: str, text: str) -> None:
     opened.storage.write_attrs("study_system", opened.number, note)
 
 
-def write_plot(opened: StudyHandle, name: str, figure: Plot) -> None:
+def write_plot(opened: StudyHandle, name: str, figure: Mapping[str, Any]) -> None:
     pieces = _pieces(opened, f"dashboard:plot_data:{name}:", json.dumps(figure))
     opened.storage.write_attrs("study_system", opened.number, pieces)
 

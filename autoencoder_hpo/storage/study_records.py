@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, fields, is_dataclass
 from typing import Any, Literal, Self, TypedDict, Unpack
 
 from autoencoder_hpo.config.metric import Metric
-from autoencoder_hpo.data.census import Census
+from autoencoder_hpo.data.image_statistics import ImageStatistics
 from autoencoder_hpo.training.results import AffineRecord, Level, PcaRecord
 
 FILE = "study_file"
@@ -121,7 +121,7 @@ class StudyData:
     affine: AffineRecord | None = None
     groups: Mapping[str, int] | None = None
     pca: PcaRecord | None = None
-    census: Census | None = None
+    census: ImageStatistics | None = None
     skipped: tuple[str, ...] = ()
 
     def affine_by(self, metric: Metric) -> float | None:
@@ -144,7 +144,7 @@ class StudyData:
             affine=None if affine is None else AffineRecord.of_record(affine),
             groups=record.get("groups"),
             pca=None if pca is None else PcaRecord.of_record(pca),
-            census=None if census is None else Census.of_record(census),
+            census=None if census is None else ImageStatistics.of_record(census),
             skipped=tuple(record.get("skipped") or ()),
         )
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import torch
 
 from autoencoder_hpo.config import Task
-from autoencoder_hpo.storage.leases import Claimed, claim
+from autoencoder_hpo.storage.claiming import Claimed, claim
 from autoencoder_hpo.storage.outages import is_outage
 from autoencoder_hpo.storage.study import StudyHandle
 from autoencoder_hpo.study import CmaEs, GaussianProcess, Random, Tpe
@@ -25,7 +25,9 @@ from autoencoder_hpo.training.steps import (
     one_by_one,
     together,
 )
-from autoencoder_hpo.worker.trial import Outcome, WorkerContext, trial_steps
+from autoencoder_hpo.worker.context import WorkerContext
+from autoencoder_hpo.worker.outcomes import Outcome
+from autoencoder_hpo.worker.trial import trial_steps
 
 log = logging.getLogger(__name__)
 NumberFused = int | Literal["auto"]

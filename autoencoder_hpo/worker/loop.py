@@ -17,14 +17,14 @@ from autoencoder_hpo.showcase.preview_images import choose_probes
 from autoencoder_hpo.showcase.store import open_store, remove_checkpoints
 from autoencoder_hpo.showcase.study import refresh
 from autoencoder_hpo.stopping import StopFlag
+from autoencoder_hpo.storage.claiming import Claimed, NoTrial, claim, has_work
 from autoencoder_hpo.storage.database import Storage
-from autoencoder_hpo.storage.leases import Claimed, NoTrial, claim, has_work
 from autoencoder_hpo.storage.records import stored
 from autoencoder_hpo.storage.samplers import with_search
 from autoencoder_hpo.storage.study import open_study
 from autoencoder_hpo.storage.wording import trial_line
 from autoencoder_hpo.worker.batching import Batcher, NumberFused
-from autoencoder_hpo.worker.trial import WorkerContext
+from autoencoder_hpo.worker.context import WorkerContext
 
 log = logging.getLogger(__name__)
 POLL_S = (0.5, 5.0)

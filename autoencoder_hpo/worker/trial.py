@@ -4,14 +4,14 @@ import logging
 import math
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, assert_never
 
 import torch
-from optuna.trial import Trial, TrialState
+from optuna.trial import Trial
 
 from autoencoder_hpo.config import TrialConfig
 from autoencoder_hpo.errors import (
@@ -23,19 +23,18 @@ from autoencoder_hpo.errors import (
 from autoencoder_hpo.files import write_atomically
 from autoencoder_hpo.provenance import cpu_name, git_state, versions
 from autoencoder_hpo.seeds import seed_for
-from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.showcase.preview_images import choose_probes
 from autoencoder_hpo.showcase.store import CHECKPOINT, PANEL, open_store, trial_directory
 from autoencoder_hpo.showcase.trial import Shown, note_failure, show_trial
 from autoencoder_hpo.space import fill
-from autoencoder_hpo.storage.leases import Claimed, Ownership, begin, finish, release
+from autoencoder_hpo.storage.claiming import Claimed
+from autoencoder_hpo.storage.leases import Ownership, begin, finish, release
 from autoencoder_hpo.storage.outages import is_outage
 from autoencoder_hpo.storage.records import (
     Cause,
     RunRecord,
     StoredTrial,
     TrialRecord,
-    cause_of_pruned,
 )
 from autoencoder_hpo.storage.samplers import is_rung
 from autoencoder_hpo.storage.study import StudyHandle
@@ -48,68 +47,25 @@ from autoencoder_hpo.training.precision import choose_precision
 from autoencoder_hpo.training.prepared import DeviceData
 from autoencoder_hpo.training.results import EpochResult
 from autoencoder_hpo.training.steps import Steps, drive
+from autoencoder_hpo.worker.context import WorkerContext
 from autoencoder_hpo.worker.heartbeat import Heartbeat
+from autoencoder_hpo.worker.outcomes import (
+    STATES,
+    Abandoned,
+    Complete,
+    Failed,
+    HandedBack,
+    Outcome,
+    Pruned,
+    first_line,
+    with_end,
+)
 from autoencoder_hpo.worker.pruning import AsyncPruner
 
 log = logging.getLogger(__name__)
 
 SAVE_S = 2.0
 """Shorter epochs are saved only this often: a killed worker's successor trains so much again."""
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerContext:
-    """Where a trial is trained."""
-
-    worker: str
-    device: torch.device
-    threads: int
-    settings: Settings
-
-
-@dataclass(frozen=True, slots=True)
-class Complete:
-    value: float
-
-
-@dataclass(frozen=True, slots=True)
-class Pruned:
-    """Ended early, by the pruner or because it could not be trained."""
-
-    reason: str
-    cause: Cause
-
-    def as_record(self) -> dict[str, str]:
-        return {"reason": self.reason, "cause": self.cause.value}
-
-    @classmethod
-    def of_record(cls, record: Mapping[str, Any]) -> "Pruned":
-        """Of a checkpoint; those of earlier versions say whether it was feasible, and no cause."""
-        reason, cause = str(record["reason"]), record.get("cause")
-        if cause is None:
-            cause = cause_of_pruned(reason, violated=bool(record.get("infeasible")))
-        return cls(reason, Cause(cause))
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    reason: str
-    cause: Cause
-    trace: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class HandedBack:
-    """Stopped on request: the trial waits for the next worker."""
-
-
-@dataclass(frozen=True, slots=True)
-class Abandoned:
-    """The trial is another worker's by now, and its result counts."""
-
-
-Outcome = Complete | Pruned | Failed | HandedBack | Abandoned
-STATES = {Complete: TrialState.COMPLETE, Pruned: TrialState.PRUNED, Failed: TrialState.FAIL}
 
 
 def run_trial(
@@ -200,7 +156,7 @@ class TrialRun:
         except UnreachableError:
             raise
         except torch.OutOfMemoryError as error:
-            reason = f"out of memory on the device: {_first_line(error)}"
+            reason = f"out of memory on the device: {first_line(error)}"
             return Pruned(reason, Cause.OUT_OF_MEMORY)
         except AutoencoderHpoError as error:
             return Failed(str(error), Cause.ERROR)
@@ -208,8 +164,8 @@ class TrialRun:
             if is_outage(error):
                 raise
             if "can't allocate memory" in str(error):  # the CPU's allocator raises RuntimeError
-                return Pruned(f"out of memory: {_first_line(error)}", Cause.OUT_OF_MEMORY)
-            reason = f"{type(error).__name__}: {_first_line(error)}"
+                return Pruned(f"out of memory: {first_line(error)}", Cause.OUT_OF_MEMORY)
+            reason = f"{type(error).__name__}: {first_line(error)}"
             return Failed(reason, Cause.BUG, traceback.format_exc())
 
     def _draw(self) -> None:
@@ -347,7 +303,7 @@ class TrialRun:
         if isinstance(outcome, Failed):
             opened.storage.with_retry(lambda: note_failure(opened, self._as_told(outcome)), stop)
         epochs = self.heartbeat.take_untold()
-        record = _with_end(self.record, outcome)
+        record = with_end(self.record, outcome)
         system: dict[str, Any] = dict(self.rows)
         if record.cause is not None and record.cause.infeasible:
             system["constraints:trainable"] = 1.0  # what TPE learns from (R8, R21)
@@ -393,7 +349,7 @@ class TrialRun:
         """The trial as it will be when it is told."""
         told = self.opened.storage.rdb.get_trial(self.claimed.trial_id)
         told.state = STATES[type(outcome)]
-        return StoredTrial(told, _with_end(self.record, outcome))
+        return StoredTrial(told, with_end(self.record, outcome))
 
     # ---- files: useful, but never worth a trial's result --------------------------------
 
@@ -445,7 +401,7 @@ class TrialRun:
         try:
             self.record = replace(self.record, health=health_of(training))
         except Exception as error:  # such as no memory for gradients: the result is worth more
-            log.warning("trial %d was not examined: %s", self.claimed.number, _first_line(error))
+            log.warning("trial %d was not examined: %s", self.claimed.number, first_line(error))
 
     def _show(self, training: Training | FoldedTraining, outcome: Outcome) -> None:
         """What the dashboard shows of the trial, and the same picture in its folder."""
@@ -486,20 +442,3 @@ class TrialRun:
             git=git_state(),
             data_hash=self.opened.data.hash,
         )
-
-
-def _with_end(record: TrialRecord, outcome: Outcome) -> TrialRecord:
-    """With what is told of how the trial ended."""
-    match outcome:
-        case Pruned(reason, cause):
-            return replace(record, reason=reason, cause=cause)
-        case Failed(reason, cause, trace):
-            return replace(record, reason=reason, cause=cause, traceback=trace)
-        case Complete() | HandedBack() | Abandoned():
-            return record
-        case _ as never:
-            assert_never(never)
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [""])[0]

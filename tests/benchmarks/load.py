@@ -29,9 +29,11 @@ from support import study_file
 from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.space import fill
 from autoencoder_hpo.stopping import StopFlag
+from autoencoder_hpo.storage.claiming import Claimed, NoTrial, claim
 from autoencoder_hpo.storage.database import Storage, open_storage
 from autoencoder_hpo.storage.embedded import start_embedded
-from autoencoder_hpo.storage.leases import CONFIG, RUN, Claimed, NoTrial, begin, claim, finish
+from autoencoder_hpo.storage.leases import begin, finish
+from autoencoder_hpo.storage.records import CONFIG, RUN
 from autoencoder_hpo.storage.samplers import PruningCheck, is_rung, with_search
 from autoencoder_hpo.storage.study import create_study, open_study
 from autoencoder_hpo.worker.heartbeat import Heartbeat

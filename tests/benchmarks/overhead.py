@@ -36,8 +36,8 @@ from autoencoder_hpo.training.loop import Training
 from autoencoder_hpo.training.results import EpochResult
 from autoencoder_hpo.training.steps import Steps
 from autoencoder_hpo.worker.batching import Batcher
+from autoencoder_hpo.worker.context import WorkerContext
 from autoencoder_hpo.worker.loop import StudySession
-from autoencoder_hpo.worker.trial import WorkerContext
 
 EPOCHS = 20
 STUDY: dict[str, Any] = {

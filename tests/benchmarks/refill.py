@@ -28,8 +28,8 @@ from autoencoder_hpo.storage.embedded import start_embedded
 from autoencoder_hpo.storage.study import create_study
 from autoencoder_hpo.worker import batching
 from autoencoder_hpo.worker.batching import Batcher
+from autoencoder_hpo.worker.context import WorkerContext
 from autoencoder_hpo.worker.loop import StudySession
-from autoencoder_hpo.worker.trial import WorkerContext
 
 STUDY: dict[str, Any] = {
     "task": {"data": {"dataset": "digits", "train": 1400}, "epochs": 12},

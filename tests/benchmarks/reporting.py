@@ -23,9 +23,9 @@ from support import config_of, inputs_of, study_file
 
 from autoencoder_hpo.inputs import describe
 from autoencoder_hpo.settings import Settings
+from autoencoder_hpo.storage.claiming import Claimed, claim
 from autoencoder_hpo.storage.database import open_storage
 from autoencoder_hpo.storage.embedded import start_embedded
-from autoencoder_hpo.storage.leases import Claimed, claim
 from autoencoder_hpo.storage.samplers import PruningCheck, is_rung, with_search
 from autoencoder_hpo.storage.study import create_study
 from autoencoder_hpo.training.folds import build_training

@@ -10,10 +10,11 @@ from werkzeug.test import Client, TestResponse
 from autoencoder_hpo.dashboard.access import Passwords
 from autoencoder_hpo.dashboard.app import make_app
 from autoencoder_hpo.dashboard.gate import Gate
+from autoencoder_hpo.storage.claiming import Claimed, claim
 from autoencoder_hpo.storage.database import Storage
-from autoencoder_hpo.storage.leases import Claimed, claim
 from autoencoder_hpo.storage.study import StudyHandle
-from autoencoder_hpo.worker.trial import WorkerContext, run_trial
+from autoencoder_hpo.worker.context import WorkerContext
+from autoencoder_hpo.worker.trial import run_trial
 
 ADMIN, VIEWER = "admins-password", "viewers-password"
 

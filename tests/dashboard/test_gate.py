@@ -16,7 +16,7 @@ from autoencoder_hpo.dashboard.gate import ADMIN_MAY, COOKIE
 from autoencoder_hpo.showcase.store import open_store
 from autoencoder_hpo.storage.database import Storage
 from autoencoder_hpo.storage.study import StudyHandle
-from autoencoder_hpo.worker.trial import WorkerContext
+from autoencoder_hpo.worker.context import WorkerContext
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "x")
 OURS = ["/pictures/00000000-0000-0000-0000-000000000000.png", "/", "/anything", "//api/studies"]

@@ -4,10 +4,11 @@ from dashboard.conftest import ADMIN, VIEWER, Browser
 from support import Create
 
 from autoencoder_hpo.showcase.store import study_directory
+from autoencoder_hpo.storage.claiming import Claimed, claim
 from autoencoder_hpo.storage.database import Storage
-from autoencoder_hpo.storage.leases import Claimed, claim, ownership
+from autoencoder_hpo.storage.leases import ownership
 from autoencoder_hpo.storage.study import StudyHandle, names, open_study
-from autoencoder_hpo.worker.trial import WorkerContext
+from autoencoder_hpo.worker.context import WorkerContext
 
 
 def test_a_study_with_a_running_worker_stays(

@@ -8,9 +8,10 @@ from optuna.trial import Trial
 from optuna_dashboard._serializer import serialize_frozen_trial
 
 from autoencoder_hpo.dashboard.view import View, study_facts
-from autoencoder_hpo.storage.leases import Claimed, beat, claim
+from autoencoder_hpo.storage.claiming import Claimed, claim
+from autoencoder_hpo.storage.leases import beat
 from autoencoder_hpo.storage.study import StudyHandle
-from autoencoder_hpo.worker.trial import WorkerContext
+from autoencoder_hpo.worker.context import WorkerContext
 
 
 def test_trials_have_columns_and_no_records(browser: Browser, trained: StudyHandle) -> None:

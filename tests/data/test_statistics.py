@@ -3,12 +3,12 @@
 import torch
 
 from autoencoder_hpo.data.splits import ImageSet, SearchData
-from autoencoder_hpo.data.statistics import LOOKED_AT, census
+from autoencoder_hpo.data.statistics import LOOKED_AT, image_statistics
 
 
 def counted(train: torch.Tensor, validation: torch.Tensor, **known: object) -> dict[str, object]:
     images = SearchData(ImageSet(train), ImageSet(validation), "", {}, (), **known)  # type: ignore[arg-type]
-    return census(images).as_record()
+    return image_statistics(images).as_record()
 
 
 def test_counts_and_shares() -> None:

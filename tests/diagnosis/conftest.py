@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from support import Create, inputs_of
 
-from autoencoder_hpo.storage.leases import Claimed, claim
+from autoencoder_hpo.storage.claiming import Claimed, claim
 from autoencoder_hpo.storage.study import StudyHandle
-from autoencoder_hpo.worker.trial import WorkerContext, run_trial
+from autoencoder_hpo.worker.context import WorkerContext
+from autoencoder_hpo.worker.trial import run_trial
 
 Finish = Callable[..., StudyHandle]
 PRUNING = {

@@ -12,7 +12,7 @@ from autoencoder_hpo.diagnosis.audit import Regret, keep_audited, promising, reg
 from autoencoder_hpo.diagnosis.complete_pruned import finish_all
 from autoencoder_hpo.diagnosis.facts import facts_of
 from autoencoder_hpo.diagnosis.findings import Audited
-from autoencoder_hpo.worker.trial import WorkerContext
+from autoencoder_hpo.worker.context import WorkerContext
 
 OURS = {"config": {"model": {"kind": "mlp"}}, "run": RUN}
 

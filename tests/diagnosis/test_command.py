@@ -19,7 +19,7 @@ from autoencoder_hpo.showcase.preview_images import choose_probes
 from autoencoder_hpo.showcase.store import open_store
 from autoencoder_hpo.showcase.study import refresh
 from autoencoder_hpo.storage.study import StudyHandle, set_budget
-from autoencoder_hpo.worker.trial import WorkerContext
+from autoencoder_hpo.worker.context import WorkerContext
 
 Call = Callable[..., Ended]
 HARMFUL: dict[str, Any] = {

@@ -11,7 +11,7 @@ from records import as_facts
 from support import inputs_of, study_file
 
 from autoencoder_hpo.data.splits import ImageSet, SearchData
-from autoencoder_hpo.data.statistics import census
+from autoencoder_hpo.data.statistics import image_statistics
 from autoencoder_hpo.diagnosis.findings import Facts, Finding
 from autoencoder_hpo.diagnosis.images import of_images
 from autoencoder_hpo.inputs import describe
@@ -38,7 +38,7 @@ def facts_of(train: torch.Tensor, validation: torch.Tensor, **known: Any) -> Fac
         **DATA,
         "counts": counts,
         "shape": list(images.shape),
-        "census": census(images).as_record(),
+        "census": image_statistics(images).as_record(),
     }
     return as_facts(STUDY, data, [])
 

@@ -27,9 +27,10 @@ from support import Create, inputs_of, merged
 from autoencoder_hpo.diagnosis.facts import facts_of
 from autoencoder_hpo.diagnosis.findings import Facts, Finding
 from autoencoder_hpo.diagnosis.trials import of_trial
-from autoencoder_hpo.storage.leases import Claimed, claim
+from autoencoder_hpo.storage.claiming import Claimed, claim
 from autoencoder_hpo.study import parse_study
-from autoencoder_hpo.worker.trial import WorkerContext, run_trial
+from autoencoder_hpo.worker.context import WorkerContext
+from autoencoder_hpo.worker.trial import run_trial
 
 SETTLED = history(falling(0.06, 0.0105))
 POOR = history(falling(0.06, 0.018))

@@ -24,16 +24,14 @@ from own_server import Server
 from support import Cli, Create, inputs_of, merged, until
 
 from autoencoder_hpo.settings import Settings
+from autoencoder_hpo.storage.claiming import Claimed, claim
 from autoencoder_hpo.storage.database import Storage, open_storage
-from autoencoder_hpo.storage.leases import (
-    Claimed,
-    claim,
-    finish,
-    requeue_stalled,
-)
+from autoencoder_hpo.storage.leases import finish
 from autoencoder_hpo.storage.records import TrialRecord
+from autoencoder_hpo.storage.stalled import requeue_stalled
 from autoencoder_hpo.storage.study import StudyHandle, open_study
-from autoencoder_hpo.worker.trial import WorkerContext, run_trial
+from autoencoder_hpo.worker.context import WorkerContext
+from autoencoder_hpo.worker.trial import run_trial
 
 STOCK = Path(__file__).parent / "stock_optuna.py"
 SLOW: dict[str, Any] = {  # about three seconds a trial, in epochs of a tenth

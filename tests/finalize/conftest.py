@@ -10,9 +10,10 @@ from support import Create, inputs_of
 from autoencoder_hpo.finalize.plan import Request
 from autoencoder_hpo.finalize.results import Finalized
 from autoencoder_hpo.finalize.run import finalize
-from autoencoder_hpo.storage.leases import Claimed, claim
+from autoencoder_hpo.storage.claiming import Claimed, claim
 from autoencoder_hpo.storage.study import StudyHandle
-from autoencoder_hpo.worker.trial import WorkerContext, run_trial
+from autoencoder_hpo.worker.context import WorkerContext
+from autoencoder_hpo.worker.trial import run_trial
 
 Finish = Callable[..., StudyHandle]
 Run = Callable[..., Finalized]

@@ -10,7 +10,7 @@ import pytest
 from finalize.conftest import Finish
 from support import Cli, Ended, until
 
-from autoencoder_hpo.worker.trial import WorkerContext
+from autoencoder_hpo.worker.context import WorkerContext
 
 Call = Callable[..., Ended]
 QUICK = ("--seeds", "1", "--workers", "1", "--device", "cpu", "--threads", "1")

@@ -10,7 +10,7 @@ from support import Create, merged
 
 from autoencoder_hpo.errors import BundleError, DiskError, StudyError
 from autoencoder_hpo.finalize.plan import Request, make_plan
-from autoencoder_hpo.worker.trial import WorkerContext
+from autoencoder_hpo.worker.context import WorkerContext
 
 QUICK = {**SMALL, "trial": {"model": {"kind": "mlp", "depth": 1, "width": 8, "latent": 4}}}
 
@@ -28,7 +28,7 @@ def test_an_unfinished_study_unless_now(finish: Finish, context: WorkerContext) 
 
 
 def test_a_study_whose_trials_run(finish: Finish, context: WorkerContext) -> None:
-    from autoencoder_hpo.storage.leases import claim
+    from autoencoder_hpo.storage.claiming import claim
 
     opened = finish(trials=1, **quick(2))
     claim(opened, "elsewhere:1")
@@ -40,7 +40,8 @@ def test_a_study_whose_time_is_over_has_all_the_trials_that_it_will_have(
     finish: Finish, context: WorkerContext
 ) -> None:
     """Its last trials were handed back when the time was over; nobody takes them again."""
-    from autoencoder_hpo.storage.leases import Claimed, claim, release
+    from autoencoder_hpo.storage.claiming import Claimed, claim
+    from autoencoder_hpo.storage.leases import release
 
     opened = finish(trials=1, **quick(3))
     claimed = claim(opened, "here:1")

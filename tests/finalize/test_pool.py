@@ -13,7 +13,7 @@ from autoencoder_hpo.finalize.plan import Request, make_plan
 from autoencoder_hpo.finalize.pool import train_alone, train_together
 from autoencoder_hpo.finalize.results import Step
 from autoencoder_hpo.finalize.retraining import result_path
-from autoencoder_hpo.worker.trial import WorkerContext
+from autoencoder_hpo.worker.context import WorkerContext
 
 
 def test_two_processes_do_what_one_does(

@@ -21,7 +21,7 @@ from autoencoder_hpo.finalize.images import load_test
 from autoencoder_hpo.finalize.plan import Request
 from autoencoder_hpo.finalize.run import finalize
 from autoencoder_hpo.training.metrics import mse_per_image, psnr
-from autoencoder_hpo.worker.trial import WorkerContext
+from autoencoder_hpo.worker.context import WorkerContext
 
 SAME = ("weights.safetensors", "config.json", "model.onnx", "pictures/restored.png")
 

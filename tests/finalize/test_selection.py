@@ -10,7 +10,7 @@ from autoencoder_hpo.errors import StudyError
 from autoencoder_hpo.finalize.plan import Plan, Request, make_plan
 from autoencoder_hpo.finalize.retraining import Retrained, write_result
 from autoencoder_hpo.finalize.selection import decide
-from autoencoder_hpo.worker.trial import WorkerContext
+from autoencoder_hpo.worker.context import WorkerContext
 
 IMAGES = 50
 

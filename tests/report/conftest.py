@@ -13,11 +13,12 @@ from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.showcase.preview_images import choose_probes
 from autoencoder_hpo.showcase.store import open_store
 from autoencoder_hpo.showcase.study import refresh
+from autoencoder_hpo.storage.claiming import Claimed, claim
 from autoencoder_hpo.storage.database import open_storage
-from autoencoder_hpo.storage.leases import Claimed, claim
 from autoencoder_hpo.storage.samplers import with_search
 from autoencoder_hpo.storage.study import StudyHandle, create_study
-from autoencoder_hpo.worker.trial import WorkerContext, run_trial
+from autoencoder_hpo.worker.context import WorkerContext
+from autoencoder_hpo.worker.trial import run_trial
 
 
 @pytest.fixture(scope="module")

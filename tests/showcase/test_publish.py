@@ -19,12 +19,13 @@ from autoencoder_hpo.showcase import study as publish
 from autoencoder_hpo.showcase.preview_images import Probes, choose_probes
 from autoencoder_hpo.showcase.store import CROPS, Directory, open_store, trial_artifact
 from autoencoder_hpo.showcase.study import refresh
-from autoencoder_hpo.storage.leases import Claimed, claim
+from autoencoder_hpo.storage.claiming import Claimed, claim
 from autoencoder_hpo.storage.study import StudyHandle
 from autoencoder_hpo.training.loop import Training
 from autoencoder_hpo.training.results import EpochResult
 from autoencoder_hpo.training.steps import Steps
-from autoencoder_hpo.worker.trial import WorkerContext, run_trial
+from autoencoder_hpo.worker.context import WorkerContext
+from autoencoder_hpo.worker.trial import run_trial
 
 
 def run(opened: StudyHandle, context: WorkerContext, trials: int = 1) -> list[FrozenTrial]:

@@ -12,22 +12,20 @@ from support import Create, until
 from autoencoder_hpo.errors import StudyError
 from autoencoder_hpo.settings import Settings
 from autoencoder_hpo.storage import leases
+from autoencoder_hpo.storage.claiming import Claimed, NoTrial, claim
 from autoencoder_hpo.storage.database import open_storage
 from autoencoder_hpo.storage.leases import (
     CONFIG,
-    Claimed,
-    NoTrial,
     Ownership,
     beat,
     begin,
-    claim,
     finish,
     ownership,
     release,
-    requeue_stalled,
 )
 from autoencoder_hpo.storage.records import CELL, Cause, StoredTrial, TrialRecord
 from autoencoder_hpo.storage.samplers import with_search
+from autoencoder_hpo.storage.stalled import requeue_stalled
 from autoencoder_hpo.storage.study import (
     Halt,
     StudyHandle,

@@ -4,7 +4,7 @@ import pytest
 from support import Create, study_file, trial_of
 
 from autoencoder_hpo.errors import StudyError
-from autoencoder_hpo.storage.leases import Claimed, NoTrial, claim, has_work
+from autoencoder_hpo.storage.claiming import Claimed, NoTrial, claim, has_work
 from autoencoder_hpo.storage.plateau import without_progress
 from autoencoder_hpo.storage.status import summary
 from autoencoder_hpo.storage.study import StudyHandle, clear_halt

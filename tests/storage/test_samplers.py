@@ -9,7 +9,7 @@ from optuna.trial import TrialState
 from support import Create, study_file, trial_of
 
 from autoencoder_hpo.space import fill
-from autoencoder_hpo.storage.leases import Claimed, claim
+from autoencoder_hpo.storage.claiming import Claimed, claim
 from autoencoder_hpo.storage.samplers import build_pruner, value_at
 from autoencoder_hpo.storage.study import StudyHandle
 

@@ -8,11 +8,12 @@ from support import Create, inputs_of
 from typer.testing import CliRunner
 
 from autoencoder_hpo.reproduce import reproduce
-from autoencoder_hpo.storage.leases import Claimed, claim
+from autoencoder_hpo.storage.claiming import Claimed, claim
 from autoencoder_hpo.storage.study import StudyHandle
 from autoencoder_hpo.worker import batching
 from autoencoder_hpo.worker.batching import Batcher, NumberFused, best_size
-from autoencoder_hpo.worker.trial import Complete, HandedBack, Outcome, Pruned, WorkerContext
+from autoencoder_hpo.worker.context import WorkerContext
+from autoencoder_hpo.worker.outcomes import Complete, HandedBack, Outcome, Pruned
 
 WIDE = {
     "trial": {

@@ -11,7 +11,8 @@ from optuna.trial import FrozenTrial, TrialState
 from support import Create, after, inputs_of
 
 from autoencoder_hpo.config.metric import Metric
-from autoencoder_hpo.storage.leases import Claimed, claim, release
+from autoencoder_hpo.storage.claiming import Claimed, claim
+from autoencoder_hpo.storage.leases import release
 from autoencoder_hpo.storage.records import Cause
 from autoencoder_hpo.storage.status import best_json, summary
 from autoencoder_hpo.storage.study import StudyHandle
@@ -20,17 +21,10 @@ from autoencoder_hpo.training.loop import Training
 from autoencoder_hpo.training.results import EpochResult
 from autoencoder_hpo.training.steps import Steps
 from autoencoder_hpo.worker import trial
+from autoencoder_hpo.worker.context import WorkerContext
+from autoencoder_hpo.worker.outcomes import Abandoned, Complete, Failed, HandedBack, Outcome, Pruned
 from autoencoder_hpo.worker.pruning import AsyncPruner
-from autoencoder_hpo.worker.trial import (
-    Abandoned,
-    Complete,
-    Failed,
-    HandedBack,
-    Outcome,
-    Pruned,
-    WorkerContext,
-    run_trial,
-)
+from autoencoder_hpo.worker.trial import run_trial
 
 DROPPY = {
     "kind": "mlp",

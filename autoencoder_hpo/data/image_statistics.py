@@ -23,7 +23,7 @@ class Folders:
 
 
 @dataclass(frozen=True, slots=True)
-class Census:
+class ImageStatistics:
     """Counts and shares, rounded.
 
     Attributes:

@@ -1,0 +1,17 @@
+"""Where a trial is trained."""
+
+from dataclasses import dataclass
+
+import torch
+
+from autoencoder_hpo.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerContext:
+    """Where a trial is trained."""
+
+    worker: str
+    device: torch.device
+    threads: int
+    settings: Settings
