@@ -85,7 +85,7 @@ def check_models(file: StudyFile, inputs: Inputs) -> None:
     Raises:
         StudyError: a model cannot take them; names each reason once.
     """
-    every = (TrialConfig.model_validate(corner.config) for corner in corners(file.study.trial))
+    every = (TrialConfig.model_validate(corner.config) for corner in corners(file.study.space))
     problems = []
     for model in {config.model for config in every}:
         try:

@@ -21,7 +21,7 @@ from autoencoder_hpo.diagnosis.ranges import place
 from autoencoder_hpo.space import every_hole, fill
 from autoencoder_hpo.space.holes import Choice, Hole, Listed, Scalar
 from autoencoder_hpo.storage.samplers import build_pruner, build_sampler, is_rung
-from autoencoder_hpo.study import Study, StudyFile, parse_study
+from autoencoder_hpo.study import StudyConfig, StudyFile, parse_study
 
 Params = Mapping[str, Any]
 Landscape = Callable[[Params], float | str]
@@ -66,7 +66,7 @@ def file_of(**changes: Any) -> StudyFile:
     return study_file(**given)
 
 
-def applied(file: StudyFile, change: str | None) -> Study:
+def applied(file: StudyFile, change: str | None) -> StudyConfig:
     """The study of the file with this line in its place, read as any study file is."""
     assert change is not None
     path, _, value = change.partition(": ")
@@ -80,10 +80,10 @@ def applied(file: StudyFile, change: str | None) -> Study:
     return parse_study(yaml.safe_dump(tree), where="changed.yaml", base="/").study
 
 
-def smooth(study: Study, seed: int) -> Landscape:
+def smooth(study: StudyConfig, seed: int) -> Landscape:
     """A healthy landscape: every range has its best value inside, or does not matter at all."""
     chance = random.Random(seed)
-    terms = {hole.name: _term(hole, chance) for hole, _ in every_hole(study.trial)}
+    terms = {hole.name: _term(hole, chance) for hole, _ in every_hole(study.space)}
 
     def landscape(params: Params) -> float:
         return (
@@ -105,7 +105,7 @@ def _term(hole: Hole, chance: random.Random) -> Callable[[Any], float]:
 
 
 def searched(
-    study: Study, landscape: Landscape, *, trials: int, curve: Curve = rising, **data: Any
+    study: StudyConfig, landscape: Landscape, *, trials: int, curve: Curve = rising, **data: Any
 ) -> Facts:
     """What the study's own sampler and pruner make of this landscape, one trial after the other."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -119,9 +119,9 @@ def searched(
     return as_facts(study, {**DATA, **data}, made.get_trials(deepcopy=False))
 
 
-def _one(study: Study, made: optuna.Study, landscape: Landscape, curve: Curve) -> None:
+def _one(study: StudyConfig, made: optuna.Study, landscape: Landscape, curve: Curve) -> None:
     trial = made.ask()
-    config = TrialConfig.model_validate(fill(study.trial, trial).config)
+    config = TrialConfig.model_validate(fill(study.space, trial).config)
     trial.set_user_attr("config", config.model_dump(mode="json"))
     reached = landscape(trial.params)
     if isinstance(reached, str):
@@ -139,7 +139,7 @@ def _one(study: Study, made: optuna.Study, landscape: Landscape, curve: Curve) -
     made.tell(trial, _value(psnr, study))
 
 
-def _value(psnr: float, study: Study) -> float:
+def _value(psnr: float, study: StudyConfig) -> float:
     """Of a trial with this PSNR; SSIM and BCE are made up, and as far from their best."""
     error = 10 ** (-psnr / 10)
     match study.search.objective:
@@ -156,7 +156,7 @@ def _value(psnr: float, study: Study) -> float:
 
 
 def told(
-    study: Study,
+    study: StudyConfig,
     number: int,
     psnrs: Sequence[float],
     *,
@@ -167,7 +167,7 @@ def told(
     """A trial with this PSNR after each epoch, and these parameters of the study's space."""
     recorded = optuna.trial.FixedTrial(dict(params or {}), number=number)
     if params is not None:
-        fill(study.trial, recorded)  # type: ignore[arg-type]
+        fill(study.space, recorded)  # type: ignore[arg-type]
     trial = create_trial(
         state=TrialState.PRUNED if pruned else TrialState.COMPLETE,
         value=_value(max(psnrs), study),

@@ -11,7 +11,7 @@ from autoencoder_hpo.storage.records import StoredTrial
 from autoencoder_hpo.storage.status import Best, Summary
 from autoencoder_hpo.storage.study import best_of, count
 from autoencoder_hpo.storage.study_records import Audited, Budget, Halt, StudyData
-from autoencoder_hpo.study import Study
+from autoencoder_hpo.study import StudyConfig
 
 IMAGES: dict[str, Any] = {"uid": "aa", "hash": "0", "counts": {}, "shape": [1, 8, 8]}
 RUN = {
@@ -36,7 +36,7 @@ def stored(trial: FrozenTrial | StoredTrial) -> StoredTrial:
 
 
 def as_facts(
-    study: Study,
+    study: StudyConfig,
     data: StudyData | Mapping[str, Any],
     trials: Sequence[FrozenTrial | StoredTrial],
     *,

@@ -86,7 +86,7 @@ def inputs_of(file: StudyFile, settings: Settings, device: torch.device = CPU) -
 
 def config_of(file: StudyFile) -> TrialConfig:
     """The trial of a study in which nothing is searched."""
-    return TrialConfig.model_validate(fill(file.study.trial, FixedSuggester({})).config)
+    return TrialConfig.model_validate(fill(file.study.space, FixedSuggester({})).config)
 
 
 def launch(words: Sequence[object], *, fresh: bool = False, **how: Any) -> subprocess.Popen[Any]:

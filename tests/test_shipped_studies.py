@@ -29,7 +29,7 @@ def shipped(stem: str) -> StudyFile:
 
 
 def parameter(file: StudyFile, name: str) -> Parameter:
-    [found] = [each for each in parameters(file.study.trial) if each.name == name]
+    [found] = [each for each in parameters(file.study.space) if each.name == name]
     return found
 
 

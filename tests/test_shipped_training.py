@@ -34,7 +34,7 @@ def test_a_study_of_the_literature_trains(path: Path) -> None:
     study = load_study(path).study
     images = torch.rand(20, 1, 28, 28, generator=torch.Generator().manual_seed(0))
     data = prepare(ImageSet(images), ImageSet(images[:4]), study.task, torch.device("cpu"))
-    first = next(iter(corners(study.trial)))
+    first = next(iter(corners(study.space)))
     results = iter(Training(study.task, TrialConfig.model_validate(first.config), data, seed=0))
     assert next(results).finite
 
@@ -44,7 +44,7 @@ def test_a_shipped_study_trains(name: str) -> None:
     study = load_study(STUDIES / f"{name}.yaml").study
     images = torch.rand(20, *SHAPES[name], generator=torch.Generator().manual_seed(0))
     data = prepare(ImageSet(images), ImageSet(images[:4]), study.task, torch.device("cpu"))
-    every = corners(study.trial)
+    every = corners(study.space)
     for corner in every[:: max(1, len(every) // 6)]:
         config = TrialConfig.model_validate({**corner.config, "epochs": 1})
         (result,) = Training(study.task, config, data, seed=0)

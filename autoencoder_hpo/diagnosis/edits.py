@@ -40,7 +40,7 @@ SHARES = (0.5, 0.25, 0.1)  # of its width by which an end of another range moves
 
 def path_of(facts: Facts, hole: Hole) -> str:
     """Where a hole stands in the study file."""
-    node: Node = read_space(facts.study.trial)
+    node: Node = read_space(facts.study.space)
     said, steps = ["trial"], list(hole.source)
     while steps:
         step = steps.pop(0)
@@ -134,7 +134,7 @@ def _range(hole: Range, low: float, high: float) -> dict[str, Any]:
 
 def _is_allowed(facts: Facts, hole: Hole, changed: dict[str, Any], params: Given) -> bool:
     """Whether the study may hold this, and a model of these parameters takes its images."""
-    tree = _with(facts.study.trial, hole.source, changed)
+    tree = _with(facts.study.space, hole.source, changed)
     try:
         config = TrialConfig.model_validate(fill(tree, FixedSuggester(params)).config)
         config.model.check(facts.data.shape)
@@ -172,7 +172,7 @@ def without(facts: Facts, hole: Listed | Choice, option: Scalar) -> tuple[str, s
     match hole:
         case Listed(values=values):
             left = [value for value in values if value != option]
-            fits = _starts_fit(facts, _with(facts.study.trial, hole.source, left))
+            fits = _starts_fit(facts, _with(facts.study.space, hole.source, left))
             change = line(path, left[0] if len(left) == 1 else left) if fits else None
             return f"Drop {written(option)} from {path}.", change
         case Choice(options=options):
@@ -186,10 +186,10 @@ def without(facts: Facts, hole: Listed | Choice, option: Scalar) -> tuple[str, s
 def small_unet(facts: Facts) -> str | None:
     """A unet in place of the models; None where there is one, or the study cannot take it."""
     unet = unet_for(facts.data.shape)
-    kinds = {config.config["model"]["kind"] for config in corners(facts.study.trial)}
+    kinds = {config.config["model"]["kind"] for config in corners(facts.study.space)}
     if unet and facts.study.search.objective.refuses_output("residual"):
         unet = {**unet, "output": "sigmoid"}
-    tree = {**facts.study.trial, "model": unet}
+    tree = {**facts.study.space, "model": unet}
     if unet is None or unet["kind"] in kinds or not _starts_fit(facts, tree):
         return None
     return None if config_problems(tree, facts.study) else line("trial.model", unet)

@@ -49,7 +49,7 @@ def _many(
     if kind == "many-diverged":
         seen += "diverged: their loss was no longer a finite number."
         remedy = "Lower the high end of the learning rate, or clip the gradient."
-        change = None if "gradient_clip" in facts.study.trial else "trial.gradient_clip: 1.0"
+        change = None if "gradient_clip" in facts.study.space else "trial.gradient_clip: 1.0"
     else:
         common = Counter(map(_reason, failed)).most_common(1)[0][0]
         seen += f"could not be trained, most often for this reason: {common}."
@@ -80,7 +80,7 @@ def _gathered(
     """Where the trials that could not be trained gather, if they do."""
     regions = [
         region
-        for hole, given in every_hole(facts.study.trial)
+        for hole, given in every_hole(facts.study.space)
         for region in _regions(hole, given, ended, failed)
     ]
     worst = min(regions, key=lambda region: region.chance, default=None)

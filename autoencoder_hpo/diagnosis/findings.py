@@ -6,7 +6,7 @@ from typing import Literal
 
 from autoencoder_hpo.storage.records import StoredTrial
 from autoencoder_hpo.storage.study_records import Audited, StudyData
-from autoencoder_hpo.study import Study
+from autoencoder_hpo.study import StudyConfig
 
 Sure = Literal["certain", "likely", "possible"]
 SURENESS: tuple[Sure, ...] = ("certain", "likely", "possible")
@@ -43,7 +43,7 @@ class Finding:
 class Facts:
     """All that a diagnosis looks at; nothing in it needs images, torch or the database again."""
 
-    study: Study
+    study: StudyConfig
     data: StudyData
     trials: Sequence[StoredTrial]
     over: bool = True

@@ -54,7 +54,7 @@ class Held:
 def of_ranges(facts: Facts) -> list[Finding]:
     """What binds at the end of a range, and which choices lose."""
     found = []
-    for hole, given in every_hole(facts.study.trial):
+    for hole, given in every_hole(facts.study.space):
         held = Held(facts, hole, given)
         found += [*_edges(held), *_losers(held)]
     return found

@@ -97,7 +97,7 @@ def _plateau(facts: Facts) -> list[Finding]:
 def _too_few_trials(facts: Facts) -> list[Finding]:
     """Fewer trials than the space needs, once all of them were done, or by what is planned."""
     ended, planned = len(ranked(facts)), facts.study.search.trials
-    searched = most_at_once(facts.study.trial)
+    searched = most_at_once(facts.study.space)
     needed = TRIALS_A_PARAMETER * searched
     will_be = ended if facts.over or planned is None else max(ended, planned)
     is_known = facts.over or planned is not None

@@ -50,7 +50,7 @@ def _placed(finding: Finding, trial: StoredTrial, facts: Facts) -> Finding:
     """With the trial's option in the line's path, where the study file has a choice there."""
     change = finding.change
     for part in ("model", "optimizer"):
-        given, option = facts.study.trial.get(part), trial.params.get(part)
+        given, option = facts.study.space.get(part), trial.params.get(part)
         if change and isinstance(given, dict) and "choice" in given and option is not None:
             change = change.replace(f"trial.{part}.", f"trial.{part}.{option}.", 1)
     return replace(finding, change=change)

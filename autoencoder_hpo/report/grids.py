@@ -12,7 +12,7 @@ from autoencoder_hpo.space.holes import Scalar
 from autoencoder_hpo.storage.records import StoredTrial
 from autoencoder_hpo.storage.study import best_of
 from autoencoder_hpo.study import Grid as GridSampler
-from autoencoder_hpo.study import Study
+from autoencoder_hpo.study import StudyConfig
 from autoencoder_hpo.training.results import Scores
 
 MEASURES = (Metric.VAL_PSNR, Metric.VAL_MSE)
@@ -63,7 +63,7 @@ class Grid:
         return {"number": cell.number, "state": cell.state, **scores, "best": cell.best}
 
 
-def grid_of(study: Study, trials: Sequence[StoredTrial]) -> Grid | None:
+def grid_of(study: StudyConfig, trials: Sequence[StoredTrial]) -> Grid | None:
     """The table of a grid over one or two parameters; None for any other study.
 
     Parameters of different options of a choice that have the same last name, such as the width
@@ -71,8 +71,8 @@ def grid_of(study: Study, trials: Sequence[StoredTrial]) -> Grid | None:
     """
     if not isinstance(study.search.sampler, GridSampler):
         return None
-    points = list(cells(study.trial))
-    axes = _axes([parameter.name for parameter in parameters(study.trial)], points)
+    points = list(cells(study.space))
+    axes = _axes([parameter.name for parameter in parameters(study.space)], points)
     if not 1 <= len(axes) <= 2:
         return None
     places = [_place(axes, point) for point in points]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from autoencoder_hpo.storage.records import Cause, StoredTrial
-from autoencoder_hpo.study import Study
+from autoencoder_hpo.study import StudyConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Saved:
         return self.seconds_left / whole if whole else 0.0
 
 
-def saved(study: Study, trials: Sequence[StoredTrial]) -> Saved:
+def saved(study: StudyConfig, trials: Sequence[StoredTrial]) -> Saved:
     ended = [trial for trial in trials if _was_pruned(trial)]
     left = [_epochs_left(trial, study.task.epochs) for trial in ended]
     return Saved(

@@ -36,13 +36,13 @@ from autoencoder_hpo.study import (
     Percentile,
     Qmc,
     Random,
-    Study,
+    StudyConfig,
     SuccessiveHalving,
     Tpe,
 )
 
 
-def build_sampler(study: Study) -> BaseSampler:
+def build_sampler(study: StudyConfig) -> BaseSampler:
     seed = study.search.seed
     match study.search.sampler:
         case Tpe() as tpe:
@@ -77,15 +77,15 @@ def build_sampler(study: Study) -> BaseSampler:
                 seed,
             )
         case Qmc() as qmc:
-            names = sorted(parameter.name for parameter in parameters(study.trial))
+            names = sorted(parameter.name for parameter in parameters(study.space))
             return PointSampler(lambda number: _low_discrepancy(qmc, names, seed, number))
         case Grid():
-            return GridSampler(list(cells(study.trial)))
+            return GridSampler(list(cells(study.space)))
         case _ as never:
             assert_never(never)
 
 
-def build_pruner(study: Study) -> BasePruner:
+def build_pruner(study: StudyConfig) -> BasePruner:
     match study.search.pruner:
         case NoPruner():
             return optuna.pruners.NopPruner()
@@ -119,7 +119,7 @@ def build_pruner(study: Study) -> BasePruner:
             assert_never(never)
 
 
-def is_rung(study: Study) -> Callable[[int], bool]:
+def is_rung(study: StudyConfig) -> Callable[[int], bool]:
     """After which epochs the pruner is asked; at others it could not say yes (R15)."""
     match study.search.pruner:
         case NoPruner():

@@ -29,7 +29,7 @@ from autoencoder_hpo.storage.study_records import (
     StudyRecord,
     study_attrs,
 )
-from autoencoder_hpo.study import NAME, Study, StudyFile, differences, parse_study
+from autoencoder_hpo.study import NAME, StudyConfig, StudyFile, differences, parse_study
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class StudyHandle:
         return self.optuna.study_name
 
     @property
-    def study(self) -> Study:
+    def study(self) -> StudyConfig:
         return self.file.study
 
     @property
@@ -152,7 +152,7 @@ def create_study(storage: Storage, file: StudyFile, data: StudyData) -> StudyHan
         budget = Budget(file.budget, file.study.search.timeout)
         for number, config in enumerate(file.study.search.start):
             first = TrialRecord(start=f"search.start {number}")
-            study.enqueue_trial(to_params(file.study.trial, config), user_attrs=first.as_attrs())
+            study.enqueue_trial(to_params(file.study.space, config), user_attrs=first.as_attrs())
         kept = StoredFile(file.text, file.base, file.where)
         attrs = study_attrs(data=data, budget=budget, file=kept)
         tx.write_attrs("study_user", study._study_id, attrs)

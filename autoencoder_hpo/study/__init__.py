@@ -23,7 +23,7 @@ from autoencoder_hpo.study.config import (
     Random,
     SamplerConfig,
     SearchConfig,
-    Study,
+    StudyConfig,
     SuccessiveHalving,
     Tpe,
 )
@@ -53,7 +53,7 @@ __all__ = [
     "Random",
     "SamplerConfig",
     "SearchConfig",
-    "Study",
+    "StudyConfig",
     "StudyFile",
     "SuccessiveHalving",
     "Tpe",

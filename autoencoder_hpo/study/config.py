@@ -185,7 +185,7 @@ class SearchConfig(Strict):
     """Whole or partial trial configs to try first: known-good ones, winners of earlier studies."""
 
 
-class Study(Strict):
+class StudyConfig(Strict):
     """A study file."""
 
     name: str = Field(pattern=NAME)
@@ -196,3 +196,8 @@ class Study(Strict):
     search: SearchConfig
     trial: dict[str, Any]
     """A TrialConfig, with holes where the search may choose."""
+
+    @property
+    def space(self) -> dict[str, Any]:
+        """The search space: what the file calls `trial`, of which each trial is one point."""
+        return self.trial

@@ -19,7 +19,7 @@ from autoencoder_hpo.space.holes import Path as TreePath
 from autoencoder_hpo.space.holes import hole_key, show
 from autoencoder_hpo.study.config import (
     Grid,
-    Study,
+    StudyConfig,
     seconds,
 )
 from autoencoder_hpo.study.problems import Problem
@@ -42,7 +42,7 @@ MAY_GROW = ("search.trials", "search.timeout")
 class StudyFile:
     """A study and the text it came from; `base` is the folder of relative data paths."""
 
-    study: Study
+    study: StudyConfig
     text: str
     where: str
     base: str
@@ -70,10 +70,10 @@ def parse_study(text: str, *, where: str, base: str) -> StudyFile:
     return StudyFile(study, text, where, base)
 
 
-def _checked(tree: dict[str, Any]) -> tuple[Study | None, list[Problem]]:
+def _checked(tree: dict[str, Any]) -> tuple[StudyConfig | None, list[Problem]]:
     """The study, and what is wrong with it: each part is tried as far as the others allow."""
     problems = misplaced_ranges(tree)
-    study, found = validated(Study, tree)
+    study, found = validated(StudyConfig, tree)
     problems += [problem for problem in found if not _is_below(problem, problems)]
     if isinstance(tree.get("trial"), dict):
         problems += hole_problems(tree["trial"]) or config_problems(tree["trial"], study)
@@ -107,16 +107,16 @@ def parse_duration(text: str) -> float:
     return found
 
 
-def _budget(study: Study) -> int | None:
+def _budget(study: StudyConfig) -> int | None:
     if study.search.trials is None and isinstance(study.search.sampler, Grid):
-        return cell_count(study.trial)
+        return cell_count(study.space)
     return study.search.trials
 
 
 # ---- one study or two ------------------------------------------------------------------
 
 
-def differences(stored: Study, given: Study) -> list[str]:
+def differences(stored: StudyConfig, given: StudyConfig) -> list[str]:
     """In what a study that is given again differs from the stored one; its budget may grow."""
     one, other = _leaves(stored), _leaves(given)
     return [
@@ -131,7 +131,7 @@ def _has_grown(stored: float | None, given: float | None) -> bool:
     return stored is not None and given is not None and given > stored
 
 
-def _leaves(study: Study) -> dict[str, Any]:
+def _leaves(study: StudyConfig) -> dict[str, Any]:
     """Every value of a study by its path; a range is one value."""
     leaves: dict[str, Any] = {}
 
@@ -195,12 +195,12 @@ def check_summary(file: StudyFile) -> CheckSummary:
     grid = isinstance(study.search.sampler, Grid)
     return CheckSummary(
         name=study.name,
-        parameters=parameters(study.trial),
-        architectures=architectures(study.trial),
-        corners=corner_count(study.trial),
+        parameters=parameters(study.space),
+        architectures=architectures(study.space),
+        corners=corner_count(study.space),
         budget=file.budget,
         timeout=study.search.timeout,
-        cells=cell_count(study.trial) if grid else None,
+        cells=cell_count(study.space) if grid else None,
         notes=sampler_notes(study),
     )
 

@@ -23,7 +23,7 @@ from autoencoder_hpo.study.config import (
     Median,
     NoPruner,
     Percentile,
-    Study,
+    StudyConfig,
     Tpe,
 )
 from autoencoder_hpo.study.problems import Problem, epoch_problems
@@ -85,7 +85,7 @@ def _without_choices(path: Path) -> Path:
     return path[:at] + _without_choices(path[at + 2 :])
 
 
-def config_problems(trial: dict[str, Any], study: Study | None) -> list[Problem]:
+def config_problems(trial: dict[str, Any], study: StudyConfig | None) -> list[Problem]:
     """Try every corner as a trial config, and against the rest once that is known."""
     found: dict[Problem, None] = {}
     for filled in [*corners(trial), *inner_points(trial)]:
@@ -93,7 +93,9 @@ def config_problems(trial: dict[str, Any], study: Study | None) -> list[Problem]
     return list(found)
 
 
-def _filled_problems(filled: Filled, trial: dict[str, Any], study: Study | None) -> list[Problem]:
+def _filled_problems(
+    filled: Filled, trial: dict[str, Any], study: StudyConfig | None
+) -> list[Problem]:
     config, problems = validated(TrialConfig, filled.config)
     if config and study:
         problems = [
@@ -144,12 +146,12 @@ def _output_problems(config: TrialConfig, metric: Metric) -> list[Problem]:
 # ---- the search ------------------------------------------------------------------------
 
 
-def search_problems(study: Study) -> list[Problem]:
+def search_problems(study: StudyConfig) -> list[Problem]:
     """What the budget, the sampler and the pruner ask of each other and of the space."""
     return [*_budget_problems(study), *_sampler_problems(study), *_pruner_problems(study)]
 
 
-def _budget_problems(study: Study) -> list[Problem]:
+def _budget_problems(study: StudyConfig) -> list[Problem]:
     search = study.search
     if isinstance(search.sampler, Grid):
         return _grid_problems(study)
@@ -159,22 +161,22 @@ def _budget_problems(study: Study) -> list[Problem]:
     return []
 
 
-def _grid_problems(study: Study) -> list[Problem]:
-    problems = [_in_trial(problem) for problem in grid_problems(study.trial)]
+def _grid_problems(study: StudyConfig) -> list[Problem]:
+    problems = [_in_trial(problem) for problem in grid_problems(study.space)]
     if study.search.start:
         text = "a grid visits its cells and nothing else; leave start out"
         problems.append(_in_search("start", text))
     if problems or study.search.trials is None:
         return problems
-    cells = cell_count(study.trial)
+    cells = cell_count(study.space)
     if study.search.trials > cells:
         text = f"found {study.search.trials}; the grid has {cells} cells"
         problems.append(_in_search("trials", text))
     return problems
 
 
-def _sampler_problems(study: Study) -> list[Problem]:
-    shared = [parameter for parameter in parameters(study.trial) if not parameter.conditional]
+def _sampler_problems(study: StudyConfig) -> list[Problem]:
+    shared = [parameter for parameter in parameters(study.space) if not parameter.conditional]
     numerical = [parameter for parameter in shared if parameter.kind != "categorical"]
     match study.search.sampler:
         case CmaEs() if len(numerical) < 2:
@@ -190,7 +192,7 @@ def _sampler_problems(study: Study) -> list[Problem]:
             return []
 
 
-def _pruner_problems(study: Study) -> list[Problem]:
+def _pruner_problems(study: StudyConfig) -> list[Problem]:
     pruner, epochs = study.search.pruner, study.task.epochs
     if isinstance(pruner, Hyperband) and pruner.min_resource > epochs:
         text = f"hyperband's min_resource, {pruner.min_resource}, is above task.epochs, {epochs}"
@@ -202,14 +204,14 @@ def _in_search(key: str, text: str) -> Problem:
     return Problem(("search", key), ("search", key), text)
 
 
-def sampler_notes(study: Study) -> list[str]:
+def sampler_notes(study: StudyConfig) -> list[str]:
     """What a person should know about the sampler and pruner on this space."""
-    space = parameters(study.trial)
+    space = parameters(study.space)
     notes = [] if space else ["the space has no ranges: every trial trains the same config"]
     return [*notes, *_independent(study, space), *_never_learns(study), *_never_prunes(study)]
 
 
-def _independent(study: Study, space: list[Parameter]) -> Iterator[str]:
+def _independent(study: StudyConfig, space: list[Parameter]) -> Iterator[str]:
     sampler, pruner = study.search.sampler, study.search.pruner
     if not isinstance(sampler, CmaEs | GaussianProcess):
         return
@@ -228,7 +230,7 @@ def _independent(study: Study, space: list[Parameter]) -> Iterator[str]:
         )
 
 
-def _never_learns(study: Study) -> Iterator[str]:
+def _never_learns(study: StudyConfig) -> Iterator[str]:
     trials = study.search.trials
     match study.search.sampler:
         case (Tpe() | GaussianProcess() | CmaEs()) as sampler:
@@ -239,7 +241,7 @@ def _never_learns(study: Study) -> Iterator[str]:
                 )
 
 
-def _never_prunes(study: Study) -> Iterator[str]:
+def _never_prunes(study: StudyConfig) -> Iterator[str]:
     match study.search.pruner:
         case (Median() | Percentile()) as pruner if pruner.warmup_epochs >= study.task.epochs:
             yield f"the {pruner.kind} pruner's warm-up leaves it no epoch to prune in"

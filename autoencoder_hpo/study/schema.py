@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from autoencoder_hpo.config import TrialConfig
-from autoencoder_hpo.study.config import Study
+from autoencoder_hpo.study.config import StudyConfig
 
 Schema = dict[str, Any]
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -19,7 +19,7 @@ KEPT_OUTSIDE = ("title", "description", "default")  # what an editor shows of a 
 
 def json_schema() -> Schema:
     """JSON Schema, draft 2020-12, of a study file."""
-    study = Study.model_json_schema()
+    study = StudyConfig.model_json_schema()
     trial = _renamed(TrialConfig.model_json_schema())
     kinds = trial.pop("$defs")
     for definition in [*kinds.values(), trial]:

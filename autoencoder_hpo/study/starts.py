@@ -8,12 +8,12 @@ from pydantic import ValidationError
 from autoencoder_hpo.config import TrialConfig
 from autoencoder_hpo.space import FixedSuggester, UnknownKey, fill, to_params
 from autoencoder_hpo.space.holes import Path, SpaceError, show
-from autoencoder_hpo.study.config import Study
+from autoencoder_hpo.study.config import StudyConfig
 from autoencoder_hpo.study.problems import Problem, epoch_problems
 from autoencoder_hpo.study.wording import explain
 
 
-def start_entries(study: Study) -> tuple[list[dict[str, Any]], list[Problem]]:
+def start_entries(study: StudyConfig) -> tuple[list[dict[str, Any]], list[Problem]]:
     """The configs of `search.start`, reduced to what the space can choose.
 
     A whole config, such as another study's winner, also holds fields that the space leaves
@@ -39,10 +39,10 @@ def start_entries(study: Study) -> tuple[list[dict[str, Any]], list[Problem]]:
     return entries, problems
 
 
-def _check_entry(study: Study, entry: dict[str, Any]) -> None:
+def _check_entry(study: StudyConfig, entry: dict[str, Any]) -> None:
     """Remove from the entry what is not in the space; raise unless it is the default."""
-    params, removed = _reduce(study.trial, entry)
-    config = TrialConfig.model_validate(fill(study.trial, FixedSuggester(params)).config)
+    params, removed = _reduce(study.space, entry)
+    config = TrialConfig.model_validate(fill(study.space, FixedSuggester(params)).config)
     for late in epoch_problems(config, study.task):
         raise SpaceError(late.path, late.text)
     whole = config.model_dump(mode="json")

@@ -172,7 +172,7 @@ class TrialRun:
         """Ask the sampler; a trial that was drawn before keeps what it was."""
         self.opened.trials()  # Optuna's cache learns that there is one more
         trial = Trial(self.opened.optuna, self.claimed.trial_id)
-        self.config = TrialConfig.model_validate(fill(self.opened.study.trial, trial).config)
+        self.config = TrialConfig.model_validate(fill(self.opened.study.space, trial).config)
         self.run = TrialRecord.of_attrs(trial.user_attrs).run or self._describe_run()
 
     def _build(self) -> Training | FoldedTraining:

@@ -82,7 +82,7 @@ def train(opened: Any, claimed: Claimed, worker: str, rung: Any, epoch_s: float)
 
     def draw() -> None:
         opened.trials()
-        fill(opened.study.trial, optuna.Trial(opened.optuna, claimed.trial_id))
+        fill(opened.study.space, optuna.Trial(opened.optuna, claimed.trial_id))
 
     storage.with_retry(draw)
     storage.with_retry(

@@ -414,7 +414,7 @@ def test_it_is_the_same_after_a_study_file_a_record_and_a_bundle(config: Corrupt
     dump = config.model_dump(mode="json")
     text = study_text(task={"corruption": dump}, trial={"corruption": dump})
     study = parse_study(text, where="tiny.yaml", base="/").study
-    filled = TrialConfig.model_validate(fill(study.trial, FixedSuggester({})).config)
+    filled = TrialConfig.model_validate(fill(study.space, FixedSuggester({})).config)
     record = json.loads(json.dumps(filled.model_dump(mode="json")))
     found = [
         study.task.corruption,
@@ -437,7 +437,7 @@ def test_every_number_of_it_may_be_searched(kind: type[CorruptionBase]) -> None:
         study = study_file(**changes).study
         for value in next(iter(hole.values())):
             at = FixedSuggester({f"corruption.{name_of(kind)}.{name}": value})
-            found = TrialConfig.model_validate(fill(study.trial, at).config)
+            found = TrialConfig.model_validate(fill(study.space, at).config)
             assert found.corruption == make(kind, {**dump, name: value})
         tree = parse_yaml(study_text(**changes), "tiny.yaml").tree
         assert validator().is_valid(tree)

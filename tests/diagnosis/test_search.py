@@ -97,7 +97,7 @@ def test_a_range_inside_a_choice_is_named_by_its_kind() -> None:
 )
 def test_an_end_that_cannot_move_is_no_finding(ranges: dict[str, Any], shape: list[int]) -> None:
     study = file_of(search=LATE, trial={"model": {"kind": "mlp", **ranges}}).study
-    (name,) = [each.name for each in parameters(study.trial) if each.name.startswith("model")]
+    (name,) = [each.name for each in parameters(study.space) if each.name.startswith("model")]
     worth = -4 if "dropout" in name else 1
     facts = searched(study, lambda params: 20 + worth * params[name], trials=40, shape=shape)
     assert "edge-of-range" not in kinds(of_search(facts))

@@ -32,7 +32,7 @@ def points(opened: StudyHandle, order: list[int]) -> dict[int, dict[str, object]
     for number in order:
         took = claimed[number]
         assert isinstance(took, Claimed)
-        fill(opened.study.trial, trial_of(opened, took))
+        fill(opened.study.space, trial_of(opened, took))
         found[number] = trial_of(opened, took).params
     return found
 
@@ -57,7 +57,7 @@ def test_every_sampler_serves_a_conditional_space(create: Create, kind: str) -> 
     for number in range(16):
         took = claim(opened, "a")
         assert isinstance(took, Claimed)
-        filled = fill(opened.study.trial, trial_of(opened, took))
+        filled = fill(opened.study.space, trial_of(opened, took))
         opened.optuna.tell(trial_of(opened, took), float(len(str(filled.config))) + number % 3)
     assert {t.params["model"] for t in opened.trials()} == {"mlp", "unet"}
 
@@ -67,7 +67,7 @@ def test_cmaes_serves_numbers_and_keeps_its_state_in_the_database(create: Create
     for _ in range(16):
         took = claim(opened, "a")
         assert isinstance(took, Claimed)
-        fill(opened.study.trial, trial_of(opened, took))
+        fill(opened.study.space, trial_of(opened, took))
         opened.optuna.tell(trial_of(opened, took), trial_of(opened, took).params["model.mlp.width"])
     assert any("cma" in key for trial in opened.trials() for key in trial.system_attrs)
 
@@ -82,7 +82,7 @@ def test_tpe_avoids_what_could_not_be_trained(create: Create) -> None:
     for _ in range(50):
         took = claim(opened, "a")
         assert isinstance(took, Claimed)
-        fill(opened.study.trial, trial_of(opened, took))
+        fill(opened.study.space, trial_of(opened, took))
         too_wide = trial_of(opened, took).params["model.mlp.width"] > 500
         wide.append(too_wide)
         if too_wide:

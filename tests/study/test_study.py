@@ -80,7 +80,7 @@ def test_a_study_is_read_with_short_and_long_forms() -> None:
 @pytest.mark.parametrize("number", ["1e-3", "1E-3", "1.e-3", "1.0e-3", ".1e-2", "0.001", "+1e-03"])
 def test_every_way_to_write_a_number_is_a_number(number: str) -> None:
     file = parse(changed("{float: [1.0e-4, 1.0e-2], log: true}", number))
-    assert file.study.trial["optimizer"]["learning_rate"] == 0.001
+    assert file.study.space["optimizer"]["learning_rate"] == 0.001
 
 
 def test_yaml_has_no_surprises() -> None:
@@ -95,8 +95,8 @@ def test_merge_keys_and_anchors_work() -> None:
         "- &u {kind: unet, depth: 1}\n      - &v {<<: *u, depth: 2}\n      - *v",
     )
     study = parse(text).study
-    assert parameters(study.trial)[2].choices == ("mlp", "unet", "unet_2", "unet_3")
-    assert study.trial["model"]["choice"][2:] == [{"kind": "unet", "depth": 2}] * 2
+    assert parameters(study.space)[2].choices == ("mlp", "unet", "unet_2", "unet_3")
+    assert study.space["model"]["choice"][2:] == [{"kind": "unet", "depth": 2}] * 2
 
 
 def test_a_file_is_read_from_disk_and_its_folder_is_remembered(
