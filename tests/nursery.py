@@ -28,7 +28,7 @@ from typing import Any
 PACKAGE = "autoencoder_hpo"
 ALSO = (
     "alembic.command", "alembic.context", "matplotlib.backends.backend_agg", "rich.progress",
-    "skimage.restoration", "sklearn.datasets", "torch._dynamo",
+    "skimage.restoration", "sklearn.datasets",
 )  # fmt: skip
 """What the package imports only where it needs it."""
 SUBREAPER = 36
