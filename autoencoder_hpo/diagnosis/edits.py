@@ -15,7 +15,7 @@ from autoencoder_hpo.config import TrialConfig
 from autoencoder_hpo.diagnosis.findings import Facts
 from autoencoder_hpo.diagnosis.proposals import line, unet_for, written
 from autoencoder_hpo.diagnosis.time_budget import has_time_for
-from autoencoder_hpo.space import FixedSuggester, corners, fill, to_params
+from autoencoder_hpo.space import FixedSuggester, Tree, corners, fill, to_params
 from autoencoder_hpo.space.holes import (
     Choice,
     Fields,
@@ -121,10 +121,10 @@ def _on_a_step(hole: Range, now: float, moved: float, end: End) -> int | float:
     return int(found) if isinstance(hole, IntRange) else float(found)
 
 
-def _range(hole: Range, low: float, high: float) -> dict[str, Any]:
+def _range(hole: Range, low: float, high: float) -> Tree:
     whole = isinstance(hole, IntRange)
     ends = [int(low), int(high)] if whole else [float(low), float(high)]
-    changed: dict[str, Any] = {"int" if whole else "float": ends}
+    changed: Tree = {"int" if whole else "float": ends}
     if hole.step is not None and not (whole and hole.step == 1):
         changed["step"] = hole.step
     if hole.log:
@@ -132,7 +132,7 @@ def _range(hole: Range, low: float, high: float) -> dict[str, Any]:
     return changed
 
 
-def _is_allowed(facts: Facts, hole: Hole, changed: dict[str, Any], params: Given) -> bool:
+def _is_allowed(facts: Facts, hole: Hole, changed: Tree, params: Given) -> bool:
     """Whether the study may hold this, and a model of these parameters takes its images."""
     tree = _with(facts.study.space, hole.source, changed)
     try:
@@ -143,7 +143,7 @@ def _is_allowed(facts: Facts, hole: Hole, changed: dict[str, Any], params: Given
     return not epoch_problems(config, facts.study.task) and _starts_fit(facts, tree)
 
 
-def _starts_fit(facts: Facts, tree: dict[str, Any]) -> bool:
+def _starts_fit(facts: Facts, tree: Tree) -> bool:
     """Whether the configs of `search.start` are still in the space."""
     try:
         for config in facts.study.search.start:
@@ -153,7 +153,7 @@ def _starts_fit(facts: Facts, tree: dict[str, Any]) -> bool:
     return True
 
 
-def _with(tree: dict[str, Any], source: Path, changed: Any) -> dict[str, Any]:
+def _with(tree: Tree, source: Path, changed: Any) -> Tree:
     result = copy.deepcopy(tree)
     *above, last = source
     here: Any = result

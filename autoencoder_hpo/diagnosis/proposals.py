@@ -6,6 +6,7 @@ from typing import Any
 import yaml
 
 from autoencoder_hpo.config import ImageShape, TrialConfig
+from autoencoder_hpo.space import Tree
 
 UNET_DEPTHS = (1, 2)  # of one that is proposed: it is small, and halves small images no further
 
@@ -32,13 +33,13 @@ def written(value: Any) -> str:
             return str(value)
 
 
-def unet_for(shape: ImageShape) -> dict[str, Any] | None:
+def unet_for(shape: ImageShape) -> Tree | None:
     """A small unet for these images, as a study file has it; None where they are too small."""
     depths = [depth for depth in UNET_DEPTHS if _takes({"kind": "unet", "depth": depth}, shape)]
     return {"kind": "unet", "depth": depths, "channels": [8, 16, 24]} if depths else None
 
 
-def _takes(model: dict[str, Any], shape: ImageShape) -> bool:
+def _takes(model: Tree, shape: ImageShape) -> bool:
     try:
         TrialConfig.model_validate({"model": model}).model.check(shape)
     except ValueError:

@@ -77,8 +77,8 @@ def read_gallery(
 
 
 def _named(trial: StoredTrial, metric: Metric) -> tuple[str, str]:
-    is_known = trial.record.val_psnr is not None
-    said = f"{trial.kind}, {score(metric, trial.record)}" if is_known else trial.kind
+    known = Metric.VAL_PSNR.found_in(trial.record)
+    said = trial.kind if known is None else f"{trial.kind}, {score(metric, trial.record)}"
     return f"trial {trial.number}", said
 
 

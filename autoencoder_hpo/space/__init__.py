@@ -32,7 +32,7 @@ from autoencoder_hpo.space.enumerate import (
     parameters,
 )
 from autoencoder_hpo.space.fill import Filled, FixedSuggester, Suggester, fill
-from autoencoder_hpo.space.holes import Path, SpaceError
+from autoencoder_hpo.space.holes import Path, SpaceError, Tree
 from autoencoder_hpo.space.params import UnknownKey, to_params
 
 __all__ = [
@@ -44,6 +44,7 @@ __all__ = [
     "Path",
     "SpaceError",
     "Suggester",
+    "Tree",
     "UnknownKey",
     "architectures",
     "cell_count",

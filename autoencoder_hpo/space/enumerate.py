@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Literal, assert_never
+from typing import Literal, assert_never
 
 from autoencoder_hpo.space.fill import Filled, FixedSuggester, fill_space
 from autoencoder_hpo.space.holes import (
@@ -24,6 +24,7 @@ from autoencoder_hpo.space.holes import (
     Range,
     Scalar,
     SpaceError,
+    Tree,
     read_space,
     show,
 )
@@ -46,17 +47,17 @@ class Parameter:
     choices: Sequence[Scalar] = ()
 
 
-def parameters(tree: dict[str, Any]) -> list[Parameter]:
+def parameters(tree: Tree) -> list[Parameter]:
     """The holes of a space, in the order in which they are filled."""
     return [_parameter(hole, bool(given)) for hole, given in every_hole(tree)]
 
 
-def every_hole(tree: dict[str, Any]) -> list[tuple[Hole, Mapping[str, Scalar]]]:
+def every_hole(tree: Tree) -> list[tuple[Hole, Mapping[str, Scalar]]]:
     """The holes of a space, each with the labels that must be picked for it to occur."""
     return list(_holes(read_space(tree), {}))
 
 
-def most_at_once(tree: dict[str, Any]) -> int:
+def most_at_once(tree: Tree) -> int:
     """How many parameters a trial can have: those of one option exclude those of another."""
     return _most_at_once(read_space(tree))
 
@@ -105,7 +106,7 @@ def _holes(node: Node, given: Mapping[str, Scalar]) -> Iterator[tuple[Hole, Mapp
             yield node, given
 
 
-def architectures(tree: dict[str, Any]) -> int:
+def architectures(tree: Tree) -> int:
     """How many models the space holds, counting ints, choices and floats with a step.
 
     A float range without a step, such as dropout's, counts once: it is a matter of degree.
@@ -127,7 +128,7 @@ def _degrees(found: Range) -> Sequence[float]:
 # ---- counting a space out --------------------------------------------------------------
 
 
-def corners(tree: dict[str, Any], limit: int = MOST_CORNERS) -> list[Filled]:
+def corners(tree: Tree, limit: int = MOST_CORNERS) -> list[Filled]:
     """All combinations of both ends of every range and of every choice.
 
     When there are more than `limit`, a fixed sample of that many, in which each end and each
@@ -150,12 +151,12 @@ def corners(tree: dict[str, Any], limit: int = MOST_CORNERS) -> list[Filled]:
     return list(sample.values())
 
 
-def corner_count(tree: dict[str, Any]) -> int:
+def corner_count(tree: Tree) -> int:
     """How many corners there are, whether or not all of them are tried."""
     return _count(_listed(read_space(tree), _ends))
 
 
-def inner_points(tree: dict[str, Any]) -> list[Filled]:
+def inner_points(tree: Tree) -> list[Filled]:
     """For each int range, a config with the value above its low end: between two allowed
     kernels, 3 and 7, there may be one that is not."""
     space = read_space(tree)
@@ -166,7 +167,7 @@ def inner_points(tree: dict[str, Any]) -> list[Filled]:
     ]
 
 
-def cells(tree: dict[str, Any]) -> Iterator[dict[str, Scalar]]:
+def cells(tree: Tree) -> Iterator[dict[str, Scalar]]:
     """The parameters of every grid cell, in a fixed order.
 
     Raises:
@@ -177,7 +178,7 @@ def cells(tree: dict[str, Any]) -> Iterator[dict[str, Scalar]]:
     return (_nth(grid, index) for index in range(total))
 
 
-def cell_count(tree: dict[str, Any]) -> int:
+def cell_count(tree: Tree) -> int:
     """How many cells a grid over the space has; raises SpaceError as `cells` does."""
     total = _count(_listed(read_space(tree), _steps))
     if total > MOST_CELLS:
@@ -185,7 +186,7 @@ def cell_count(tree: dict[str, Any]) -> int:
     return total
 
 
-def grid_problems(tree: dict[str, Any]) -> list[SpaceError]:
+def grid_problems(tree: Tree) -> list[SpaceError]:
     """Why a grid cannot be laid over a space."""
     problems = []
     for hole, _ in _holes(read_space(tree), {}):

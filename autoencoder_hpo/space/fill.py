@@ -17,6 +17,7 @@ from autoencoder_hpo.space.holes import (
     Node,
     Path,
     Scalar,
+    Tree,
     read_space,
 )
 
@@ -39,11 +40,11 @@ class Suggester(Protocol):
 class Filled:
     """A plain config. `origin` maps each path in it to the path of the space it came from."""
 
-    config: dict[str, Any]
+    config: Tree
     origin: Mapping[Path, Path]
 
 
-def fill(tree: dict[str, Any], suggester: Suggester) -> Filled:
+def fill(tree: Tree, suggester: Suggester) -> Filled:
     """Replace every hole of a tree by what the suggester says."""
     return fill_space(read_space(tree), suggester)
 

@@ -12,6 +12,8 @@ from decimal import Decimal
 from typing import Any
 
 Scalar = str | int | float | bool | None
+Tree = dict[str, Any]
+"""A mapping of a study file, as YAML gives it and before it is checked."""
 Path = tuple[str | int, ...]  # keys and positions, from the top of a tree
 HOLES = ("int", "float", "choice")
 MOST_STEPS = 1_000_000  # of one range: more is a range without steps
@@ -100,7 +102,7 @@ def _read(tree: Any) -> tuple[Fields, list[SpaceError]]:
     return reader.fields(tree, (), ""), reader.problems
 
 
-def _refuse_misspelt_hole(tree: dict[str, Any], source: Path) -> None:
+def _refuse_misspelt_hole(tree: Tree, source: Path) -> None:
     """`{flaot: [0, 1]}`: a mapping of a kind may have such a key, `floor` for one."""
     for key, value in tree.items():
         close = difflib.get_close_matches(str(key), HOLES, 1, 0.7)
@@ -136,7 +138,7 @@ class _Reader:
     def __init__(self) -> None:
         self.problems: list[SpaceError] = []
 
-    def fields(self, tree: dict[str, Any], source: Path, name: str) -> Fields:
+    def fields(self, tree: Tree, source: Path, name: str) -> Fields:
         nodes = {
             key: self.node(value, (*source, key), _join(name, key)) for key, value in tree.items()
         }
@@ -161,7 +163,7 @@ class _Reader:
             self.problems.append(problem)
             return Fixed(source, None)
 
-    def _hole(self, tree: dict[str, Any], source: Path, name: str) -> Hole:
+    def _hole(self, tree: Tree, source: Path, name: str) -> Hole:
         match hole_key(tree):
             case "int":
                 return _int_range(tree, source, name)
@@ -170,7 +172,7 @@ class _Reader:
             case _:
                 return Choice(source, name, self._options(tree, source, name))
 
-    def _options(self, tree: dict[str, Any], source: Path, name: str) -> dict[Scalar, Node]:
+    def _options(self, tree: Tree, source: Path, name: str) -> dict[Scalar, Node]:
         _know_keys(tree, "choice", (), source)
         options = tree["choice"]
         if not isinstance(options, list) or not options:
@@ -190,7 +192,7 @@ def _join(name: str, segment: object) -> str:
     return f"{name}.{segment}" if name else str(segment)
 
 
-def _label(option: dict[str, Any], taken: set[Scalar]) -> str:
+def _label(option: Tree, taken: set[Scalar]) -> str:
     """What an option is called: its kind, with _2, _3 … where that is taken."""
     match option.get("kind"):
         case str() as kind:
@@ -229,7 +231,7 @@ def _different(values: list[Any], source: Path, what: str) -> tuple[Scalar, ...]
 # ---- ranges ----------------------------------------------------------------------------
 
 
-def _int_range(tree: dict[str, Any], source: Path, name: str) -> IntRange:
+def _int_range(tree: Tree, source: Path, name: str) -> IntRange:
     low, high, step, log = _range(tree, "int", source)
     for value in (low, high, step or 1):
         if value % 1 or abs(value) > LARGEST:
@@ -241,7 +243,7 @@ def _int_range(tree: dict[str, Any], source: Path, name: str) -> IntRange:
     return whole
 
 
-def _float_range(tree: dict[str, Any], source: Path, name: str) -> FloatRange:
+def _float_range(tree: Tree, source: Path, name: str) -> FloatRange:
     low, high, step, log = _range(tree, "float", source)
     found = FloatRange(
         source, name, float(low), float(high), None if step is None else float(step), log
@@ -250,9 +252,7 @@ def _float_range(tree: dict[str, Any], source: Path, name: str) -> FloatRange:
     return found
 
 
-def _range(
-    tree: dict[str, Any], kind: str, source: Path
-) -> tuple[float, float, float | None, bool]:
+def _range(tree: Tree, kind: str, source: Path) -> tuple[float, float, float | None, bool]:
     _know_keys(tree, kind, ("step", "log"), source)
     match tree[kind]:
         case [int() | float() as low, int() | float() as high] if _numbers(low, high):
@@ -309,7 +309,7 @@ def _check_steps(found: Range) -> None:
         )
 
 
-def _know_keys(tree: dict[str, Any], kind: str, others: Sequence[str], source: Path) -> None:
+def _know_keys(tree: Tree, kind: str, others: Sequence[str], source: Path) -> None:
     for key in tree:
         if key != kind and key not in others:
             close = difflib.get_close_matches(str(key), others, 1)

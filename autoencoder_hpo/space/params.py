@@ -14,6 +14,7 @@ from autoencoder_hpo.space.holes import (
     Range,
     Scalar,
     SpaceError,
+    Tree,
     read_space,
     show,
 )
@@ -25,7 +26,7 @@ class UnknownKey(SpaceError):
     """A config names a key that the space does not have."""
 
 
-def to_params(tree: dict[str, Any], config: dict[str, Any]) -> dict[str, Scalar]:
+def to_params(tree: Tree, config: Tree) -> dict[str, Scalar]:
     """The parameters that a whole or partial config fixes; the inverse of `fill`.
 
     An option of a choice is found by its kind, or named by its label (`model: unet`).

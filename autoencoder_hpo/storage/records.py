@@ -147,7 +147,7 @@ class TrialRecord:
             for name, key in _STORED_AS.items()
             if (given := getattr(self, name)) is not None
         }
-        if self.history is not None and self.val_psnr is not None:
+        if "history" in attrs and "val_psnr" in attrs:
             attrs[_STORED_AS["psnr_gain"]] = self.psnr_gain  # also that there is none
         return {**attrs, **self.also}
 

@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, Field, PositiveInt, WithJsonSchema
 
 from autoencoder_hpo.config import Strict, Task
 from autoencoder_hpo.config.metric import Metric
+from autoencoder_hpo.space import Tree
 
 # ---- samplers: how the next trial is chosen --------------------------------------------
 
@@ -181,7 +182,7 @@ class SearchConfig(Strict):
     BCE, by 0.01 dB."""
     seed: int = Field(default=0, ge=0, lt=2**31)
     """Decides what is tried and how it is trained; never the data."""
-    start: list[dict[str, Any]] = Field(default=[])
+    start: list[Tree] = Field(default=[])
     """Whole or partial trial configs to try first: known-good ones, winners of earlier studies."""
 
 
@@ -194,7 +195,7 @@ class StudyConfig(Strict):
     """A line for people."""
     task: Task
     search: SearchConfig
-    trial: dict[str, Any]
+    trial: Tree
     """A TrialConfig, with holes where the search may choose."""
 
     @property

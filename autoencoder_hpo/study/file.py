@@ -10,6 +10,7 @@ from autoencoder_hpo.errors import StudyError
 from autoencoder_hpo.space import (
     MOST_CORNERS,
     Parameter,
+    Tree,
     architectures,
     cell_count,
     corner_count,
@@ -70,7 +71,7 @@ def parse_study(text: str, *, where: str, base: str) -> StudyFile:
     return StudyFile(study, text, where, base)
 
 
-def _checked(tree: dict[str, Any]) -> tuple[StudyConfig | None, list[Problem]]:
+def _checked(tree: Tree) -> tuple[StudyConfig | None, list[Problem]]:
     """The study, and what is wrong with it: each part is tried as far as the others allow."""
     problems = misplaced_ranges(tree)
     study, found = validated(StudyConfig, tree)
@@ -131,9 +132,9 @@ def _has_grown(stored: float | None, given: float | None) -> bool:
     return stored is not None and given is not None and given > stored
 
 
-def _leaves(study: StudyConfig) -> dict[str, Any]:
+def _leaves(study: StudyConfig) -> Tree:
     """Every value of a study by its path; a range is one value."""
-    leaves: dict[str, Any] = {}
+    leaves: Tree = {}
 
     def visit(tree: Any, path: TreePath) -> None:
         nested = isinstance(tree, list) and any(isinstance(item, dict) for item in tree)

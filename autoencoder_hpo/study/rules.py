@@ -8,6 +8,7 @@ from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.space import (
     Filled,
     Parameter,
+    Tree,
     cell_count,
     corners,
     grid_problems,
@@ -32,7 +33,7 @@ from autoencoder_hpo.study.wording import validated
 # ---- ranges where none may be ----------------------------------------------------------
 
 
-def misplaced_ranges(tree: dict[str, Any]) -> list[Problem]:
+def misplaced_ranges(tree: Tree) -> list[Problem]:
     """Holes in `task` and `search`."""
     reasons = {
         "task": "what is compared must be the same for every trial",
@@ -85,7 +86,7 @@ def _without_choices(path: Path) -> Path:
     return path[:at] + _without_choices(path[at + 2 :])
 
 
-def config_problems(trial: dict[str, Any], study: StudyConfig | None) -> list[Problem]:
+def config_problems(trial: Tree, study: StudyConfig | None) -> list[Problem]:
     """Try every corner as a trial config, and against the rest once that is known."""
     found: dict[Problem, None] = {}
     for filled in [*corners(trial), *inner_points(trial)]:
@@ -93,9 +94,7 @@ def config_problems(trial: dict[str, Any], study: StudyConfig | None) -> list[Pr
     return list(found)
 
 
-def _filled_problems(
-    filled: Filled, trial: dict[str, Any], study: StudyConfig | None
-) -> list[Problem]:
+def _filled_problems(filled: Filled, trial: Tree, study: StudyConfig | None) -> list[Problem]:
     config, problems = validated(TrialConfig, filled.config)
     if config and study:
         problems = [
@@ -120,7 +119,7 @@ def _source(path: Path, filled: Filled) -> Path:
     return filled.origin[known] + path[len(known) :]
 
 
-def _when(problem: Problem, filled: Filled, trial: dict[str, Any]) -> str:
+def _when(problem: Problem, filled: Filled, trial: Tree) -> str:
     """An unknown key may be known for another kind: say for which it is not."""
     source = filled.origin.get((*problem.path, "kind"))
     if source is None or not problem.text.startswith("unknown key"):

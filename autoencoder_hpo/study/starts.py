@@ -6,20 +6,20 @@ from typing import Any
 from pydantic import ValidationError
 
 from autoencoder_hpo.config import TrialConfig
-from autoencoder_hpo.space import FixedSuggester, UnknownKey, fill, to_params
+from autoencoder_hpo.space import FixedSuggester, Tree, UnknownKey, fill, to_params
 from autoencoder_hpo.space.holes import Path, SpaceError, show
 from autoencoder_hpo.study.config import StudyConfig
 from autoencoder_hpo.study.problems import Problem, epoch_problems
 from autoencoder_hpo.study.wording import explain
 
 
-def start_entries(study: StudyConfig) -> tuple[list[dict[str, Any]], list[Problem]]:
+def start_entries(study: StudyConfig) -> tuple[list[Tree], list[Problem]]:
     """The configs of `search.start`, reduced to what the space can choose.
 
     A whole config, such as another study's winner, also holds fields that the space leaves
     at their defaults; these may be there as long as they are the defaults.
     """
-    entries: list[dict[str, Any]] = []
+    entries: list[Tree] = []
     problems: list[Problem] = []
     for index, entry in enumerate(study.search.start):
         place: Path = ("search", "start", index)
@@ -39,7 +39,7 @@ def start_entries(study: StudyConfig) -> tuple[list[dict[str, Any]], list[Proble
     return entries, problems
 
 
-def _check_entry(study: StudyConfig, entry: dict[str, Any]) -> None:
+def _check_entry(study: StudyConfig, entry: Tree) -> None:
     """Remove from the entry what is not in the space; raise unless it is the default."""
     params, removed = _reduce(study.space, entry)
     config = TrialConfig.model_validate(fill(study.space, FixedSuggester(params)).config)
@@ -56,9 +56,7 @@ def _check_entry(study: StudyConfig, entry: dict[str, Any]) -> None:
             )
 
 
-def _reduce(
-    trial: dict[str, Any], entry: dict[str, Any]
-) -> tuple[dict[str, Any], list[tuple[UnknownKey, Any]]]:
+def _reduce(trial: Tree, entry: Tree) -> tuple[Tree, list[tuple[UnknownKey, Any]]]:
     """The entry's parameters; what is not in the space is taken out of it and returned."""
     removed: list[tuple[UnknownKey, Any]] = []
     while True:

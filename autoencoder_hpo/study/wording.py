@@ -16,6 +16,7 @@ from autoencoder_hpo.config import (
     ScheduleConfig,
     Strict,
 )
+from autoencoder_hpo.space import Tree
 from autoencoder_hpo.space.holes import Path, show
 from autoencoder_hpo.study.config import PrunerConfig, SamplerConfig
 from autoencoder_hpo.study.problems import Problem
@@ -33,7 +34,7 @@ KINDS: dict[str, Any] = {  # the fields that hold one of several kinds of mappin
 }
 
 
-def validated(model: type[M], tree: dict[str, Any]) -> tuple[M | None, list[Problem]]:
+def validated(model: type[M], tree: Tree) -> tuple[M | None, list[Problem]]:
     """The tree as this model, or all that is wrong with it.
 
     An unknown key hides what else is wrong in its mapping, so it is tried again without.
@@ -94,7 +95,7 @@ def _plain_path(item: ErrorDetails, tree: Any) -> Path:
     return tuple(path)
 
 
-def _kind(tree: dict[str, Any]) -> Any:
+def _kind(tree: Tree) -> Any:
     return tree.get("kind", tree.get("dataset"))
 
 

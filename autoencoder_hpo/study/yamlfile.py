@@ -15,6 +15,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from autoencoder_hpo.errors import StudyError
 from autoencoder_hpo.settings import packaged
+from autoencoder_hpo.space import Tree
 from autoencoder_hpo.space.holes import Path, show
 
 MOST_NODES = 20_000
@@ -26,7 +27,7 @@ PLAIN = {TAG + name for name in ("map", "seq", "str", "null", "bool", "int", "fl
 class Document:
     """What a file holds, and the line on which each path of it begins."""
 
-    tree: dict[str, Any]
+    tree: Tree
     lines: Mapping[Path, int]
 
     def line(self, path: Path) -> int:
