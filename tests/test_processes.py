@@ -58,8 +58,8 @@ def test_usable_cores_are_those_of_this_process() -> None:
 
 def test_places_on_a_machine_without_a_gpu_are_known_without_torch() -> None:
     program = (
-        "import sys; from autoencoder_hpo import fleet; processes.may_have_gpu = lambda: False; "
-        "fleet.slots(None, None); processes.slots('cpu', 2); sys.exit('torch' in sys.modules)"
+        "import sys; from autoencoder_hpo import processes; processes.may_have_gpu = lambda: False; "
+        "processes.slots(None, None); processes.slots('cpu', 2); sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
@@ -101,7 +101,7 @@ def test_held_workers_end_with_the_process_that_started_them(tmp_path: Path) -> 
         "from autoencoder_hpo.settings import Settings; "
         f"settings = Settings(home=Path({str(tmp_path)!r})); "
         "fleet = Fleet('held', 'sqlite:///never', [Slot('cpu', 1)], settings, held=True); "
-        "print(processes._workers[0][0].pid, flush=True); os._exit(0)"
+        "print(fleet._workers[0][0].pid, flush=True); os._exit(0)"
     )
     said = subprocess.run(
         [sys.executable, "-c", program], check=True, stdout=subprocess.PIPE, text=True
