@@ -11,11 +11,9 @@ from support import Create, until
 
 from autoencoder_hpo.errors import StudyError
 from autoencoder_hpo.settings import Settings
-from autoencoder_hpo.storage import leases
 from autoencoder_hpo.storage.claiming import Claimed, NoTrial, claim
 from autoencoder_hpo.storage.database import open_storage
 from autoencoder_hpo.storage.leases import (
-    CONFIG,
     Ownership,
     beat,
     begin,
@@ -23,11 +21,10 @@ from autoencoder_hpo.storage.leases import (
     ownership,
     release,
 )
-from autoencoder_hpo.storage.records import CELL, Cause, StoredTrial, TrialRecord
+from autoencoder_hpo.storage.records import CELL, CONFIG, Cause, StoredTrial, TrialRecord
 from autoencoder_hpo.storage.samplers import with_search
-from autoencoder_hpo.storage.stalled import requeue_stalled
+from autoencoder_hpo.storage.stalled import MOST_LOSSES, requeue_stalled
 from autoencoder_hpo.storage.study import (
-    Halt,
     StudyHandle,
     clear_halt,
     count,
@@ -35,6 +32,7 @@ from autoencoder_hpo.storage.study import (
     halt_study,
     open_study,
 )
+from autoencoder_hpo.storage.study_records import Halt
 from autoencoder_hpo.worker import heartbeat
 from autoencoder_hpo.worker.heartbeat import Heartbeat
 
@@ -260,7 +258,7 @@ def test_a_slow_database_rests_between_two_beats(
 
 def test_a_trial_that_always_loses_its_worker_fails_with_the_reason(create: Create) -> None:
     opened = create(search={"trials": 1})
-    for _ in range(leases.MOST_LOSSES + 1):
+    for _ in range(MOST_LOSSES + 1):
         silence(opened, take(opened))
         requeue_stalled(opened)
     trial = opened.trials()[0]
@@ -271,7 +269,7 @@ def test_a_trial_that_always_loses_its_worker_fails_with_the_reason(create: Crea
 
 def test_losses_with_progress_do_not_count(create: Create) -> None:
     opened = create(search={"trials": 1})
-    for epoch in range(1, leases.MOST_LOSSES + 3):
+    for epoch in range(1, MOST_LOSSES + 3):
         lost = take(opened)
         beat(opened, lost.trial_id, "a", {epoch: 1.0}, None)
         silence(opened, lost)
