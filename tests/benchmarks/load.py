@@ -33,14 +33,17 @@ from autoencoder_hpo.storage.claiming import Claimed, NoTrial, claim
 from autoencoder_hpo.storage.database import Storage, open_storage
 from autoencoder_hpo.storage.embedded import start_embedded
 from autoencoder_hpo.storage.leases import begin, finish
-from autoencoder_hpo.storage.records import CONFIG, RUN
+from autoencoder_hpo.storage.records import TrialRecord
 from autoencoder_hpo.storage.samplers import PruningCheck, is_rung, with_search
 from autoencoder_hpo.storage.study import create_study, open_study
+from autoencoder_hpo.storage.study_records import StudyData
+from autoencoder_hpo.training.results import EpochResult
 from autoencoder_hpo.worker.heartbeat import Heartbeat
 from autoencoder_hpo.worker.loop import Pauses
 
 EPOCHS = 10
 CURVE = [0.05 / epoch for epoch in range(1, EPOCHS + 1)]  # recorded once, and good enough
+HISTORY = tuple(EpochResult(n, mse, mse, 12.0, 1e-3) for n, mse in enumerate(CURVE, 1))
 TRIALS_EACH = 2
 DATA = {"uid": "0" * 8, "hash": "0" * 64, "counts": {}, "shape": [1, 8, 8],
         "noisy": {"mse": 0.06, "psnr": 12.0, "ssim": 0.5}, "skipped": []}  # fmt: skip
@@ -86,7 +89,7 @@ def train(opened: Any, claimed: Claimed, worker: str, rung: Any, epoch_s: float)
 
     storage.with_retry(draw)
     storage.with_retry(
-        lambda: begin(opened, claimed.trial_id, worker, {CONFIG: {}, RUN: {}}, reached=0)
+        lambda: begin(opened, claimed.trial_id, worker, TrialRecord(config={}), reached=0)
     )
     storage.release_connections()
     judge = PruningCheck(opened, claimed.number)
@@ -103,7 +106,7 @@ def train(opened: Any, claimed: Claimed, worker: str, rung: Any, epoch_s: float)
         storage.with_retry(
             lambda: finish(
                 opened, claimed.trial_id, worker, TrialState.COMPLETE, CURVE[-1],
-                epochs=untold, attrs={"history": CURVE}, system={},
+                epochs=untold, record=TrialRecord(config={}, history=HISTORY), system={},
             )
         )  # fmt: skip
 
@@ -117,7 +120,7 @@ def measure(url: str, settings: Settings, workers: int, epoch_s: float) -> dict[
         task={"epochs": EPOCHS},
         search={"trials": budget, "pruner": {"kind": "median"}},
     )
-    opened = create_study(storage, file, DATA)
+    opened = create_study(storage, file, StudyData.of_record(DATA))
     fork = multiprocessing.get_context("fork")
     out, gate = fork.Queue(), fork.Barrier(workers + 1)
     storage.engine.dispose()

@@ -14,7 +14,7 @@ from autoencoder_hpo.training.graphed import GraphedSteps
 from autoencoder_hpo.training.loop import Training
 from autoencoder_hpo.training.precision import choose_precision
 from autoencoder_hpo.training.prepared import prepare
-from autoencoder_hpo.training.steps import Steps, drive, together
+from autoencoder_hpo.training.steps import StepRequest, Steps, drive, eager_step, together
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
 
@@ -65,11 +65,11 @@ def test_a_stopped_training_goes_on() -> None:
 @pytest.mark.parametrize("model", ["mlp", "conv", "unet"])
 def test_a_step_waits_for_nothing(model: str) -> None:
     run = training(model)
-    noisy, clean = run.data.val_noisy[:64], run.data.val_clean[:64]
-    run.step(noisy, clean, lr=1e-3)  # the first one builds the optimizer's state
+    step = StepRequest(run.train_state, torch.arange(64, device=run.data.device), 1e-3)
+    eager_step(step)  # the first one builds the optimizer's state
     torch.cuda.set_sync_debug_mode("error")
     try:
-        run.step(noisy, clean, lr=1e-3)
+        eager_step(step)
     finally:
         torch.cuda.set_sync_debug_mode("default")
 
