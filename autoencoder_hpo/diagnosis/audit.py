@@ -1,7 +1,7 @@
 """The pruning audit: which pruned trials to finish, and what was lost by ending them.
 
 It takes the trials that were best when they were pruned, so that its share is an upper bound for
-all of them. Training them is `finishing`'s; nothing here needs torch.
+all of them. Training them is `complete_pruned`'s; nothing here needs torch.
 """
 
 import math

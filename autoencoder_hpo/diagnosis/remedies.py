@@ -5,7 +5,7 @@ puts the trial's option in where the study has a choice.
 """
 
 import math
-from typing import Any
+from typing import Any, assert_never
 
 from annotated_types import Le
 
@@ -13,7 +13,7 @@ from autoencoder_hpo.config import Adam, Remedy, RmsProp, Sgd
 from autoencoder_hpo.diagnosis.proposals import line, unet_for
 from autoencoder_hpo.diagnosis.trial_context import Case, reach
 
-USUAL_RATES = {"adam": 1e-3, "adamw": 1e-3, "rmsprop": 1e-3, "sgd": 1e-1}
+USUAL_RATE, USUAL_SGD_RATE = 1e-3, 1e-1
 """Where people begin; of sgd, without momentum."""
 HIGHEST_RATE = 10.0
 """That a study file may say."""
@@ -59,12 +59,15 @@ def more(case: Case, place: str, value: int, *, most: int) -> str | None:
 def relative_rate(case: Case) -> float:
     """The learning rate as a multiple of the usual one; momentum lengthens the steps of sgd."""
     optimizer = case.config.optimizer
-    usual = USUAL_RATES[optimizer.kind]
     match optimizer:
-        case Sgd() | RmsProp():
-            return optimizer.learning_rate / (1 - optimizer.momentum) / usual
+        case Sgd():
+            return optimizer.learning_rate / (1 - optimizer.momentum) / USUAL_SGD_RATE
+        case RmsProp():
+            return optimizer.learning_rate / (1 - optimizer.momentum) / USUAL_RATE
         case Adam():
-            return optimizer.learning_rate / usual
+            return optimizer.learning_rate / USUAL_RATE
+        case _ as never:
+            assert_never(never)
 
 
 def a_unet(case: Case) -> str | None:

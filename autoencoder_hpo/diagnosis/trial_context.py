@@ -3,10 +3,11 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import assert_never
 
 from optuna.trial import TrialState
 
-from autoencoder_hpo.config import Task, TrialConfig
+from autoencoder_hpo.config import Adam, RmsProp, Sgd, Task, TrialConfig
 from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.diagnosis.curves import Curve
 from autoencoder_hpo.diagnosis.findings import Facts, Finding, Sure
@@ -169,5 +170,12 @@ def stride(case: Case) -> float | None:
     optimizer = case.config.optimizer
     if norm is None:
         return None
-    length = float(norm) if optimizer.kind == "sgd" else case.parameters**0.5
-    return length / (1 - getattr(optimizer, "momentum", 0.0))
+    match optimizer:
+        case Sgd():
+            return float(norm) / (1 - optimizer.momentum)
+        case RmsProp():
+            return float(case.parameters**0.5 / (1 - optimizer.momentum))
+        case Adam():
+            return float(case.parameters**0.5)
+        case _ as never:
+            assert_never(never)

@@ -38,7 +38,7 @@ def model_card(
         *_groups(result.tested),
         *_strengths(result.tested, task),
         "## How the winner was found",
-        _contest(result.contest, plan),
+        _selection(result.contest, plan),
         "## Limits",
         _limits(task, model, shape),
         "## How to use it",
@@ -173,7 +173,7 @@ def _strengths(tested: TestScores, task: Task) -> list[str]:
     ]
 
 
-def _contest(selection: Selection, plan: Plan) -> str:
+def _selection(selection: Selection, plan: Plan) -> str:
     seeds, searched = plan.request.seeds, plan.opened.data.counts["train"]
     metric = plan.opened.study.search.objective.shown
     rows = [

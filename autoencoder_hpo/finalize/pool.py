@@ -1,7 +1,7 @@
 """Many retrainings, one after the other in this process or side by side in several.
 
-A process of the crew is sent jobs through a pipe, and sends its epochs back. Whatever comes while
-it trains, the pipe's end included, tells it to stop: a crew whose parent was killed ends by itself.
+A process of the pool is sent jobs through a pipe, and sends its epochs back. Whatever comes while
+it trains, the pipe's end included, tells it to stop: a pool whose parent was killed ends by itself.
 """
 
 import multiprocessing
@@ -79,13 +79,13 @@ def train_together(
         AutoencoderHpoError: one of them cannot go on.
     """
     left = _left(jobs, folder, tell)
-    crew = [_Member(file, settings, folder) for _ in range(min(workers, len(left)))]
+    pool = [_Member(file, settings, folder) for _ in range(min(workers, len(left)))]
     try:
-        _hand_out(left, crew, tell)
+        _hand_out(left, pool, tell)
     finally:
-        for member in crew:
+        for member in pool:
             member.dismiss()
-        for member in crew:
+        for member in pool:
             member.end()
 
 
@@ -110,7 +110,7 @@ def _left(jobs: Sequence[Job], folder: Path, tell: Tell) -> list[Job]:
 
 
 class _Member:
-    """One process of the crew, and our end of its pipe."""
+    """One process of the pool, and our end of its pipe."""
 
     def __init__(self, file: StudyFile, settings: Settings, folder: Path) -> None:
         context = multiprocessing.get_context("spawn")  # torch and CUDA do not survive a fork
@@ -142,9 +142,9 @@ def _deaf() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _hand_out(left: list[Job], crew: list[_Member], tell: Tell) -> None:
+def _hand_out(left: list[Job], pool: list[_Member], tell: Tell) -> None:
     waiting, jobs = list(left), {job.name: job for job in left}
-    by_pipe = {member.pipe: member for member in crew}
+    by_pipe = {member.pipe: member for member in pool}
     while jobs:
         for pipe in wait(list(by_pipe)):
             assert isinstance(pipe, Connection)

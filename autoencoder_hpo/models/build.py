@@ -5,7 +5,14 @@ from typing import assert_never
 import torch
 from torch import Tensor, nn
 
-from autoencoder_hpo.config import ConvConfig, ImageShape, MlpConfig, ModelConfig, UnetConfig
+from autoencoder_hpo.config import (
+    ConvConfig,
+    ImageShape,
+    MlpConfig,
+    ModelConfig,
+    Output,
+    UnetConfig,
+)
 from autoencoder_hpo.models.conv import ConvAutoencoder, Unet
 from autoencoder_hpo.models.initial import initialize
 from autoencoder_hpo.models.layers import Style, pad_to_multiple
@@ -23,11 +30,11 @@ class Denoiser(nn.Module):
     std: Tensor
 
     def __init__(
-        self, net: nn.Module, *, output: str, mean: float, std: float, multiple: int
+        self, net: nn.Module, *, output: Output, mean: float, std: float, multiple: int
     ) -> None:
         super().__init__()
         self.net = net
-        self.output = output
+        self.output: Output = output
         self.multiple = multiple
         self.register_buffer("mean", torch.tensor(float(mean)))
         self.register_buffer("std", torch.tensor(float(std)))
@@ -42,8 +49,10 @@ class Denoiser(nn.Module):
                 return answer.to(noisy_NCHW.dtype).sigmoid()
             case "residual":
                 return noisy_NCHW - answer
-            case _:
+            case "linear":
                 return answer
+            case _ as never:
+                assert_never(never)
 
 
 def build_model(

@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from autoencoder_hpo.config import Activation, Normalization
 from autoencoder_hpo.models.layers import Dropout, activate, normalize_channels
 
 
@@ -18,8 +19,8 @@ def block(
     *,
     kernel: int = 3,
     stride: int = 1,
-    activation: str,
-    normalization: str,
+    activation: Activation,
+    normalization: Normalization,
     dropout: float,
 ) -> nn.Sequential:
     return nn.Sequential(
@@ -49,8 +50,8 @@ class ConvAutoencoder(nn.Module):
         growth: float,
         kernel: int,
         latent: int,
-        activation: str,
-        normalization: str,
+        activation: Activation,
+        normalization: Normalization,
         dropout: float,
     ) -> None:
         super().__init__()
@@ -88,8 +89,8 @@ class Unet(nn.Module):
         depth: int,
         channels: int,
         growth: float,
-        activation: str,
-        normalization: str,
+        activation: Activation,
+        normalization: Normalization,
         dropout: float,
     ) -> None:
         super().__init__()

@@ -2,22 +2,24 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import Any, TypedDict, assert_never
 
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
+from autoencoder_hpo.config import Activation, Normalization
+
 
 class Style(TypedDict):
     """What every model is told of its layers."""
 
-    activation: str
-    normalization: str
+    activation: Activation
+    normalization: Normalization
     dropout: float
 
 
-ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+ACTIVATIONS: dict[Activation, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
     "leaky_relu": nn.LeakyReLU,
     "elu": nn.ELU,
@@ -28,11 +30,11 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 }
 
 
-def activate(name: str) -> nn.Module:
+def activate(name: Activation) -> nn.Module:
     return ACTIVATIONS[name]()
 
 
-def normalize_features(name: str, features: int) -> list[nn.Module]:
+def normalize_features(name: Normalization, features: int) -> list[nn.Module]:
     """Normalization of [N, features]; a lone feature is normalized over the batch or not at all.
 
     Over itself it would always become 0.
@@ -48,11 +50,11 @@ def normalize_features(name: str, features: int) -> list[nn.Module]:
             return [nn.LayerNorm(features)]
         case "group":
             return [nn.GroupNorm(groups_of(features), features)]
-        case _:
-            raise ValueError(f"no such normalization: {name}")
+        case _ as never:
+            assert_never(never)
 
 
-def normalize_channels(name: str, channels: int) -> list[nn.Module]:
+def normalize_channels(name: Normalization, channels: int) -> list[nn.Module]:
     """Normalization of [N, channels, H, W]; `layer` is one group over all channels."""
     match name:
         case "none":
@@ -63,8 +65,8 @@ def normalize_channels(name: str, channels: int) -> list[nn.Module]:
             return [nn.GroupNorm(1, channels)]
         case "group":
             return [nn.GroupNorm(groups_of(channels), channels)]
-        case _:
-            raise ValueError(f"no such normalization: {name}")
+        case _ as never:
+            assert_never(never)
 
 
 def groups_of(channels: int) -> int:

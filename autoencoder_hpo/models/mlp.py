@@ -5,6 +5,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
+from autoencoder_hpo.config import Activation, Normalization
 from autoencoder_hpo.models.layers import Dropout, activate, normalize_features
 
 
@@ -24,8 +25,8 @@ class Mlp(nn.Module):
         width: int,
         taper: float,
         latent: int,
-        activation: str,
-        normalization: str,
+        activation: Activation,
+        normalization: Normalization,
         dropout: float,
     ) -> None:
         super().__init__()

@@ -40,7 +40,7 @@ class Ownership:
 
 
 def ownership(storage: Storage, trial_id: int, worker: str) -> Ownership:
-    """In a transaction, the trial keeps its standing until the end of it."""
+    """In a transaction, the trial keeps its owner until the end of it."""
     found = storage.rows(
         f"select t.state, w.value_json, h.value_json, {NUMBER_COMPLETE} from trials t "
         "left join trial_user_attributes w on w.trial_id = t.trial_id and w.key = :worker "

@@ -171,15 +171,13 @@ class SearchConfig(Strict):
     pruner: Annotated[PrunerConfig, BeforeValidator(_named)] = Median(kind="median")
     """Which trials end early."""
     objective: Objective = Metric.VAL_MSE
-    """What the search improves: lower MSE over all pixels, or, averaged over images, higher PSNR,
-    higher SSIM, or lower BCE, which needs output sigmoid."""
+    """What the search improves: lower MSE or BCE (of output sigmoid), higher PSNR or SSIM."""
     trials: PositiveInt | None = None
     """Stop after this many trials, complete or pruned; a grid's are all of its cells."""
     timeout: Timeout | None = None
     """Stop after this long: seconds, or such as 30m, 2h, 1h30m."""
     patience: PositiveInt | None = None
-    """Stop after this many trials, complete or pruned, without a best one better by 0.05 dB; of
-    BCE, by 0.01 dB."""
+    """Stop after so many ended trials without a best one better by 0.05 dB (of BCE: 0.01 dB)."""
     seed: int = Field(default=0, ge=0, lt=2**31)
     """Decides what is tried and how it is trained; never the data."""
     start: list[Tree] = Field(default=[])

@@ -1,6 +1,7 @@
 """The studies that come with the program, by their names."""
 
 import difflib
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +9,8 @@ from autoencoder_hpo.errors import StudyError
 from autoencoder_hpo.settings import packaged
 from autoencoder_hpo.study.file import StudyFile, load_study, parse_study
 from autoencoder_hpo.study.yamlfile import read_text
+
+LITERATURE = "literature-"
 
 
 def find_study(given: Path) -> StudyFile:
@@ -27,11 +30,17 @@ def find_study(given: Path) -> StudyFile:
         return load_study(given)
     close = difflib.get_close_matches(_name(given), known, 1)
     hint = f" (did you mean {close[0]}?)" if close else ""
-    raise StudyError(
-        given,
-        [f"there is no such file and no shipped study of this name{hint}; these are shipped: "
-         f"{', '.join(known)}"],
-    )  # fmt: skip
+    problem = (
+        f"there is no such file and no shipped study of this name{hint}; shipped are "
+        f"{_said(known)}; `autoencoder-hpo resume {given}` goes on with a stored study"
+    )
+    raise StudyError(given, [problem])
+
+
+def _said(known: Iterable[str]) -> str:
+    """Those of a folder are named once, by what they have in common."""
+    own = [name for name in known if not name.startswith(LITERATURE)]
+    return f"{', '.join(own)} and {LITERATURE}…"
 
 
 def shipped() -> dict[str, Path]:

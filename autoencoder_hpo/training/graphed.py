@@ -99,8 +99,8 @@ class GraphedStep:
         before = [_Before(train_state) for train_state in train_states]
         try:
             _on_the_side(run, like.device)
-            for train_state in before:
-                train_state.restore()
+            for known in before:
+                known.restore()
             generators = [
                 own
                 for train_state in train_states
@@ -108,8 +108,8 @@ class GraphedStep:
             ]
             self._replay = capture(run, generators)
         finally:
-            for train_state in before:
-                train_state.restore()
+            for known in before:
+                known.restore()
 
     def __call__(self, group: Sequence[StepRequest]) -> None:
         for step, fixed in zip(group, self._fixed, strict=True):

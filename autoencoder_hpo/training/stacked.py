@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 PER_MODEL = {
     "model.dropout": "each draws masks of its own: TrainState.draws",
     "optimizer": "each has its own: TrainState.optimizer",
-    "schedule": "each step comes with its learning rate: Wanted.lr",
+    "schedule": "each step comes with its learning rate: StepRequest.lr",
     "epochs": "a training that is over leaves the stack",
     **dict.fromkeys(COEFFICIENTS, "a tensor with a number for each: StackedStep"),
     "gradient_clip": "each gradient is clipped by itself: TrainState.update",
@@ -76,9 +76,8 @@ class StackedSteps:
         stack = self._stacks.get(id(train_states[0]))
         moved = any(self._stacks.get(id(train_state)) is not stack for train_state in train_states)
         if stack is None or moved or stack.train_states != train_states:
-            stack = StackedStep(
-                train_states
-            )  # holds the states, so that their identities stay theirs
+            # It holds the states, so that their identities stay theirs.
+            stack = StackedStep(train_states)
             self._stacks |= dict.fromkeys(map(id, train_states), stack)
         return stack
 

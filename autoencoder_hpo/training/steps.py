@@ -80,16 +80,16 @@ Steps = Generator[list[StepRequest], list[Exception | None], T]
 Take = Callable[[list[StepRequest]], list[Exception | None]]
 
 
-def eager_step(requests: StepRequest) -> None:
+def eager_step(request: StepRequest) -> None:
     """One model, plain PyTorch."""
-    train_state = requests.train_state
-    noisy, clean = train_state.batch(requests.index)
+    train_state = request.train_state
+    noisy, clean = train_state.batch(request.index)
     loss = total_loss(
         train_state.model, noisy, clean, train_state.config, precision=train_state.precision
     )
     train_state.optimizer.zero_grad(set_to_none=True)
     torch.autograd.backward(loss.total)
-    train_state.update(requests.lr)
+    train_state.update(request.lr)
     own = loss.reconstruction.detach().reshape(1)
     train_state.losses.append(own * len(clean))  # reading it would wait for it
 
@@ -99,9 +99,9 @@ def one_by_one(requests: list[StepRequest]) -> list[Exception | None]:
     return [_tried(step) for step in requests]
 
 
-def _tried(requests: StepRequest) -> Exception | None:
+def _tried(request: StepRequest) -> Exception | None:
     try:
-        eager_step(requests)
+        eager_step(request)
     except Exception as error:  # raised again in the training that wanted the step
         return error
     return None

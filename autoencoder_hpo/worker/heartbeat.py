@@ -42,7 +42,7 @@ class Heartbeat:
         self._wanted = False  # somebody waits for what is untold
         self._away = False
         self._closing = False
-        self._thread = threading.Thread(target=self._run, name="reporter", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
     def __enter__(self) -> "Heartbeat":
         self._thread.start()

@@ -72,8 +72,8 @@ class Worker:
             worker=worker_id(), device=device, threads=threads, settings=settings
         )
         self.stop = stop
-        self._stacker = Batcher(stack)
-        self._benches: dict[int, StudySession] = {}
+        self._batcher = Batcher(stack)
+        self._sessions: dict[int, StudySession] = {}
 
     def work_on(self, name: str) -> NoTrial | None:
         """Work on a study until its budget is used up or a signal says stop.
@@ -98,7 +98,7 @@ class Worker:
 
     def _open(self, name: str) -> "StudySession":
         return self.storage.with_retry(
-            lambda: StudySession(self.storage, name, self.context, self._stacker), self.stop
+            lambda: StudySession(self.storage, name, self.context, self._batcher), self.stop
         )
 
     def _turn(self, session: "StudySession") -> NoTrial | list[Claimed] | None:
@@ -150,13 +150,13 @@ class Worker:
         return []
 
     def _visit(self, number: int, name: str) -> list[str]:
-        session = self._benches.get(number)
+        session = self._sessions.get(number)
         if session is None:
-            session = self._benches[number] = self._open(name)
+            session = self._sessions[number] = self._open(name)
         if not self.storage.with_retry(lambda: has_work(session.opened), self.stop):
             session.clear(self.stop)
             return []
-        for other in self._benches.values():  # one study's images in memory at a time
+        for other in self._sessions.values():  # one study's images in memory at a time
             if other is not session:
                 other.clear(self.stop)
         match self._turn(session):

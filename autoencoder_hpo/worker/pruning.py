@@ -22,7 +22,7 @@ class AsyncPruner:
 
     def __init__(self, opened: StudyHandle, number: int, heartbeat: Heartbeat) -> None:
         self._opened = opened
-        self._reporter = heartbeat
+        self._heartbeat = heartbeat
         self._judge = PruningCheck(opened, number)
         self._thread = ThreadPoolExecutor(1, "pruner")
         self._asked: Future[bool] | None = None
@@ -52,10 +52,10 @@ class AsyncPruner:
 
     def _falls_behind(self, values: dict[int, float]) -> bool:
         """What the pruner says; while the database is away, a trial goes on."""
-        if not self._reporter.told(VERDICT_S):
+        if not self._heartbeat.told(VERDICT_S):
             return False
         try:
-            complete = self._reporter.ownership.complete
+            complete = self._heartbeat.ownership.complete
             return self._judge.falls_behind(values, complete=complete)
         except Exception as error:
             if not is_outage(error):

@@ -2,7 +2,7 @@
 
     python tests/benchmarks/reporting.py [--pairs 7] [--epochs 20]
 
-The same training, in turn with a reporter on a real PostgreSQL, which beats, is handed each epoch
+The same training, in turn with a heartbeat on a real PostgreSQL, which beats, is handed each epoch
 and is waited for at rungs, and alone. Also what the training thread itself spends on either.
 """
 

@@ -23,7 +23,7 @@ from autoencoder_hpo.training.stacked import PER_MODEL, StackedSteps, is_per_mod
 from autoencoder_hpo.training.steps import StepRequest, drive, eager_step, together
 
 UNCHANGED = {
-    "early_stopping": "ends a trial; who drives the training does that (tests/test_objective.py)",
+    "early_stopping": "ends a trial; who drives the training does that (tests/worker/test_trial.py)",
     "corruption.none.clip": "nothing leaves [0, 1]",
     "corruption.masking.clip": "nothing leaves [0, 1]",
     "corruption.salt_and_pepper.clip": "nothing leaves [0, 1]",
@@ -90,7 +90,7 @@ def _value(case: Case, config: TrialConfig) -> Any:
 
 @pytest.mark.parametrize("case", CHANGING, ids=lambda case: case.name)
 def test_every_field_changes_the_curve_alone_and_in_a_stack(case: Case) -> None:
-    """Two lanes that share a value are there too: they are a stack where others are not."""
+    """Two models that share a value are there too: they are a stack where others are not."""
     configs = [case.base, *[changed(case)] * 2]
     stack = [training(config) for config in configs]
     drive(together([whole(run) for run in stack]), StackedSteps())
