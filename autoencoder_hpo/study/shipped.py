@@ -31,7 +31,7 @@ def find_study(given: Path) -> StudyFile:
     close = difflib.get_close_matches(_name(given), known, 1)
     hint = f" (did you mean {close[0]}?)" if close else ""
     problem = (
-        f"there is no such file and no shipped study of this name{hint}; shipped are "
+        f"there is no such file and no shipped study of this name{hint}; these are shipped: "
         f"{_said(known)}; `autoencoder-hpo resume {given}` goes on with a stored study"
     )
     raise StudyError(given, [problem])

@@ -26,7 +26,8 @@ OF_ANOTHER_FILE = {
     "finalize/retraining.py": ({"best_epoch", "parameters"}, "the file of a retrained model"),
     "training/checkpoint.py": ({"config"}, "a checkpoint"),
     "training/loop.py": ({"history", "losses", "at_once"}, "a checkpoint"),
-    "worker/trial.py": ({"seconds", "reason", "cause"}, "a checkpoint"),
+    "worker/outcomes.py": ({"reason", "cause"}, "a checkpoint"),
+    "worker/trial.py": ({"seconds"}, "a checkpoint"),
 }
 """Keys of the same name that are stored elsewhere."""
 STORED = (STORED_KEYS | set(KEYS.values())) - {"data"}  # plotly's figures have `data` too
