@@ -24,6 +24,7 @@ from contracts.model_kinds import (
     STYLE,
     kind_config,
     lively,
+    loaded,
     name_of,
     refusal,
     usual,
@@ -220,6 +221,23 @@ def test_it_takes_what_needs_no_padding(kind: str, change: dict[str, Any]) -> No
             config.check((channels, height, width))
 
 
+@own
+def test_a_size_is_claimed_only_by_what_takes_no_other(kind: str, change: dict[str, Any]) -> None:
+    """Images of a size of its own are never cut into tiles."""
+    config = kind_config(kind, **change)
+    for channels, height, width in ((1, 8, 8), (3, 9, 11)):
+        size = config.size((channels, height, width))
+        model = build_model(config, (channels, height, width)).eval()
+        for high, wide in ((2 * height, 2 * width), (height, 2 * width), (height - 1, width)):
+            other = torch.rand(1, channels, high, wide)
+            if size is None:
+                assert model(other).shape == other.shape
+                continue
+            assert size == (height, width)
+            with pytest.raises((RuntimeError, ValueError)):
+                model(other)
+
+
 # ---- styles ----------------------------------------------------------------------------
 
 
@@ -235,6 +253,23 @@ def test_every_style_trains_and_restores(kind: str, normalization: str) -> None:
         assert all(p.grad is not None for p in model.parameters())
         model.eval()
         assert torch.equal(model(images), model(images))
+
+
+@pytest.mark.parametrize("normalization", get_args(Normalization))
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_image_is_restored_as_it_is_among_others(kind: str, normalization: str) -> None:
+    """In evaluation, as built and as a bundle gives it."""
+    config = kind_config(kind, **{**STYLE, "normalization": normalization})
+    images = torch.rand(4, *SMALL, generator=Generator().manual_seed(0)) * torch.tensor(
+        [0.1, 0.4, 0.7, 1.0]
+    ).reshape(-1, 1, 1, 1)
+    model, bundle = lively(config, SMALL), loaded(config, SMALL)
+    with torch.no_grad():
+        alone = torch.cat([model(image) for image in images.double().split(1)])
+        torch.testing.assert_close(model(images.double()), alone, rtol=0, atol=1e-10)
+    alone = torch.cat([bundle.restore(image) for image in images.split(1)])
+    assert alone.std() > 1e-3
+    torch.testing.assert_close(bundle.restore(images), alone, rtol=0, atol=1e-5)
 
 
 @own
