@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 KINDS = {
     "A corruption": ("quantization", "test_corruption.py"),
     "A model": ("dncnn", "test_model.py"),
-    "A data set": ("NpyFolder", "test_source.py"),
+    "A data set": ("npy_folder", "test_source.py"),
     "A penalty": ("total_variation", "test_trial_config.py"),
     "An objective": ("val_l1", "test_metric.py"),
 }

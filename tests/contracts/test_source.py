@@ -5,6 +5,7 @@ say in `MAKERS` how images are written in its format.
 """
 
 import json
+import os
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ from autoencoder_hpo.config import (
     Task,
     TorchvisionData,
 )
+from autoencoder_hpo.config.data import DataBase
 from autoencoder_hpo.data.splits import (
     HeldOut,
     ImageSet,
@@ -99,19 +101,28 @@ TypeError, ValueError or IndexError.
 FIXED = {DigitsData}
 """Their images come with a library: no user can damage them."""
 
-KINDS = get_args(get_args(DataConfig)[0])
+KINDS: tuple[type[DataBase], ...] = get_args(get_args(DataConfig)[0])
 MADE = [kind for kind in KINDS if kind in MAKERS]
-EVERY = pytest.mark.parametrize("kind", MADE, ids=lambda kind: kind.__name__)
-WRITTEN = pytest.mark.parametrize(
-    "kind", [kind for kind in MADE if kind not in FIXED], ids=lambda kind: kind.__name__
-)
 
 
-def test_every_kind_has_an_example() -> None:
+def name_of(kind: type[DataBase]) -> str:
+    """What a study file calls it; torchvision's have all of their names."""
+    return "-".join(get_args(kind.model_fields["dataset"].annotation))
+
+
+def each(kinds: Sequence[type[DataBase]]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("kind", kinds, ids=name_of)
+
+
+EVERY = each(MADE)
+WRITTEN = each([kind for kind in MADE if kind not in FIXED])
+
+
+@each(KINDS)
+def test_every_kind_has_an_example(kind: type) -> None:
     """The one thing to do here for a kind that is added; all that is below then tests it."""
-    missing = [kind.__name__ for kind in KINDS if kind not in MAKERS]
-    assert not missing, (
-        f"{', '.join(missing)}: add a function to MAKERS in tests/contracts/test_source.py that "
+    assert kind in MAKERS, (
+        f"{kind.__name__}: add a function to MAKERS in tests/contracts/test_source.py that "
         "writes images in its format and returns the `data` for them"
     )
 
@@ -271,6 +282,69 @@ def test_equal_images_have_an_equal_hash(kind: type, tmp_path: Path) -> None:
         task = made(kind, tmp_path / name, pictures())
         hashes.add(load(task, tmp_path / name)[0].hash)
     assert len(hashes) == 1
+
+
+class Listing(Iterator[Any]):
+    """What `os.scandir` gives, in this order."""
+
+    def __init__(self, entries: Sequence[Any]) -> None:
+        self._left = iter(entries)
+
+    def __next__(self) -> Any:
+        return next(self._left)
+
+    def __enter__(self) -> "Listing":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def listing(*, backwards: bool) -> Iterator[None]:
+    """All folders are listed in the order of their names, or in the opposite one."""
+    scan, names = os.scandir, os.listdir
+
+    def entries(path: Any = ".") -> Listing:
+        with scan(path) as found:
+            return Listing(sorted(found, key=lambda entry: str(entry.name), reverse=backwards))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "scandir", entries)
+        patch.setattr(os, "listdir", lambda path=".": sorted(names(path), reverse=backwards))
+        yield
+
+
+@WRITTEN
+def test_the_order_that_files_are_listed_in_decides_nothing(kind: type, tmp_path: Path) -> None:
+    """Each file system has its own."""
+    task = made(kind, tmp_path, pictures())
+    found = []
+    for backwards in (False, True):
+        with listing(backwards=backwards):
+            found.append(load(task, tmp_path))
+    one, other = found
+    assert one[0].hash == other[0].hash
+    for here, there in zip(parts(one), parts(other), strict=True):
+        assert torch.equal(here.clean, there.clean)
+        assert here.noisy is None or torch.equal(here.noisy, there.noisy)
+
+
+@WRITTEN
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "float64"])
+def test_the_brightest_value_of_its_type_becomes_1(kind: type, dtype: str, tmp_path: Path) -> None:
+    whole = 1 if dtype.startswith("float") else np.iinfo(dtype).max
+    images = [(image / 255 * whole).astype(dtype) for image in pictures()]
+    task = made(kind, tmp_path, images)
+    try:
+        loaded = load(task, tmp_path)
+    except DataError as error:
+        pytest.skip(f"it takes no {dtype}: {error}")
+    for some in parts(loaded):
+        for pixels in (some.clean, some.noisy):
+            if pixels is not None:
+                assert pixels.max() > 0.9
+                assert 0.4 < pixels.mean() < 0.6
 
 
 @WRITTEN
