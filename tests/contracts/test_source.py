@@ -5,7 +5,6 @@ say in `MAKERS` how images are written in its format.
 """
 
 import json
-import os
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from contracts.listing import listing
 from numpy.typing import NDArray
 from PIL import Image
 from pydantic import TypeAdapter
@@ -282,37 +282,6 @@ def test_equal_images_have_an_equal_hash(kind: type, tmp_path: Path) -> None:
         task = made(kind, tmp_path / name, pictures())
         hashes.add(load(task, tmp_path / name)[0].hash)
     assert len(hashes) == 1
-
-
-class Listing(Iterator[Any]):
-    """What `os.scandir` gives, in this order."""
-
-    def __init__(self, entries: Sequence[Any]) -> None:
-        self._left = iter(entries)
-
-    def __next__(self) -> Any:
-        return next(self._left)
-
-    def __enter__(self) -> "Listing":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-
-@contextmanager
-def listing(*, backwards: bool) -> Iterator[None]:
-    """All folders are listed in the order of their names, or in the opposite one."""
-    scan, names = os.scandir, os.listdir
-
-    def entries(path: Any = ".") -> Listing:
-        with scan(path) as found:
-            return Listing(sorted(found, key=lambda entry: str(entry.name), reverse=backwards))
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(os, "scandir", entries)
-        patch.setattr(os, "listdir", lambda path=".": sorted(names(path), reverse=backwards))
-        yield
 
 
 @WRITTEN
