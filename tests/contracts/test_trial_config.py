@@ -1,26 +1,40 @@
-"""Every field of a trial changes its curve: alone, in a stack, and in what `health` reads."""
+"""Every field of a trial changes its curve: alone, in a stack, and in what `health` reads.
+
+What it does outlives a stop, and goes into a bundle.
+"""
 
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from contracts.fields import Case, cases
 from torch import Tensor
-from training.examples import TASK, images
+from training.examples import TASK, images, stored
 from training.test_stacked import curve, difference, whole
 
+from autoencoder_hpo.bundle import BundleConfig
+from autoencoder_hpo.bundle.config import config_text, parse_config
+from autoencoder_hpo.bundle.denoiser import LoadedDenoiser
+from autoencoder_hpo.bundle.weights import pack_weights, unpack_model
 from autoencoder_hpo.config import TrialConfig
 from autoencoder_hpo.data.splits import ImageSet
+from autoencoder_hpo.models import build_model
 from autoencoder_hpo.training.health import examine
 from autoencoder_hpo.training.loop import Training
 from autoencoder_hpo.training.losses import COEFFICIENTS
+from autoencoder_hpo.training.metrics import mse_per_image
 from autoencoder_hpo.training.prepared import DeviceData, prepare
 from autoencoder_hpo.training.results import EpochResult
 from autoencoder_hpo.training.stacked import PER_MODEL, StackedSteps, is_per_model, shape_of
 from autoencoder_hpo.training.steps import StepRequest, drive, eager_step, together
+
+SHAPE = (1, 8, 8)
+HERE = Path("bundle")
+"""What a message would name: nothing is written."""
 
 UNCHANGED = {
     "early_stopping": "ends a trial; who drives the training does that (tests/worker/test_trial.py)",
@@ -97,6 +111,56 @@ def test_every_field_changes_the_curve_alone_and_in_a_stack(case: Case) -> None:
     for run, config in zip(stack, configs, strict=True):
         assert difference(run.history, alone(config)) < 1e-8
     assert max(run.n_fused for run in stack) > 1
+
+
+# ---- after a stop, and in a bundle -----------------------------------------------------
+
+
+@cache
+def often_stopped(config: TrialConfig) -> Training:
+    """Trained to its end, every epoch by another `Training` that knows the state alone."""
+    run = training(config)
+    while not run.finished:
+        drive(run.advance())
+        state = stored(run.state_dict())
+        run = training(config)
+        run.load_state_dict(state)
+    return run
+
+
+def bundled(run: Training) -> LoadedDenoiser:
+    """The best epoch, as its bundle gives it back."""
+    mean, std = float(run.model.mean), float(run.model.std)
+    said = BundleConfig(
+        study="tiny", trial=0, task=TASK, config=run.config, shape=SHAPE, mean=mean, std=std,
+        low=0.0, high=1.0, versions={},
+    )  # fmt: skip
+    trained = build_model(run.config.model, SHAPE)
+    trained.load_state_dict(run.best_weights)
+    read = parse_config(config_text(said).encode(), HERE)
+    model = unpack_model(pack_weights(trained), read, HERE)
+    return LoadedDenoiser(read, model, torch.device("cpu"))
+
+
+@pytest.mark.parametrize("case", CHANGING, ids=lambda case: case.name)
+def test_every_field_goes_on_from_a_checkpoint_as_if_never_stopped(case: Case) -> None:
+    """What a field remembers between steps is in `state_dict`, or drawn anew for every epoch."""
+    config = changed(case)
+    assert often_stopped(config).history == alone(config)
+
+
+@pytest.mark.parametrize("case", CHANGING, ids=lambda case: case.name)
+def test_a_bundle_restores_what_the_best_score_is_of(case: Case) -> None:
+    """Whatever a field does in validation, a bundle's denoiser does as well."""
+    run = often_stopped(changed(case))
+    assert run.best is not None
+    restored, clean = run.restore(), data().val_clean
+    assert mse_per_image(restored, clean).mean().item() == pytest.approx(run.best.val_mse)
+    again = bundled(run).restore(data().val_noisy)
+    torch.testing.assert_close(again, restored.float().clamp(0, 1), rtol=0, atol=1e-5)
+
+
+# ---- what may be stacked ---------------------------------------------------------------
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
