@@ -112,6 +112,18 @@ def _valid(config: type[TrialConfig], tree: Tree) -> TrialConfig | None:
     return found
 
 
+def kinds_of(union: Any) -> dict[str, type[Strict]]:
+    """Classes of a union such as `PrunerConfig`, by their kind."""
+    classes: tuple[type[Strict], ...] = get_args(get_args(union)[0])
+    return {str(_label(kind)): kind for kind in classes}
+
+
+def least(kind: type[Strict]) -> Tree:
+    """What has to be said of a kind, with values that are valid."""
+    required = {name for name, field in kind.model_fields.items() if field.is_required()}
+    return {name: value for name, value in _small(kind).items() if name in required}
+
+
 # ---- what a field may be ---------------------------------------------------------------
 
 

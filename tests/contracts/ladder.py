@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
+import pytest
 import torch
+from contracts.fields import kinds_of, least
 from histories import DATA as IMAGES
 from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
@@ -18,9 +20,22 @@ from torch import Tensor
 
 from autoencoder_hpo.config.metric import Metric
 from autoencoder_hpo.study import StudyFile
+from autoencoder_hpo.study.config import PrunerConfig
 from autoencoder_hpo.training.metrics import score
 
 RUNGS = 6
+EAGER: dict[str, dict[str, Any]] = {
+    "median": {"startup_trials": 1, "warmup_epochs": 0},
+    "percentile": {"startup_trials": 1, "warmup_epochs": 0, "percentile": 50},
+    "successive_halving": {"reduction_factor": 2},
+}
+"""By kind: what makes a pruner end a trial that is behind from the first epoch on."""
+NOT_EAGER = {
+    "hyperband": "which of its halvings takes a trial is a matter of the study's name",
+    "none": "it ends no trial",
+}
+"""Pruners that do not have to, and why."""
+PRUNERS = [kind for kind in kinds_of(PrunerConfig) if kind not in NOT_EAGER]
 DATA: dict[str, Any] = {**IMAGES, "uid": "aa", "hash": "0123456789abcdef", "shape": [1, 8, 8]}
 WIDTH, RATE = "model.mlp.width", "optimizer.adam.learning_rate"
 SPACE: dict[str, BaseDistribution] = {
@@ -125,3 +140,10 @@ def trial(
 
 def file_of(metric: Metric, **changes: Any) -> StudyFile:
     return study_file(**merged({"search": {"objective": metric.value}}, changes))
+
+
+def eager(kind: str) -> dict[str, Any]:
+    """A pruner that ends a trial as soon as it is behind."""
+    if kind not in EAGER:
+        pytest.fail(f"say in EAGER what makes {kind} end a trial early, or in NOT_EAGER why not")
+    return {**least(kinds_of(PrunerConfig)[kind]), **EAGER[kind]}

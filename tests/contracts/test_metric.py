@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 from contracts.ladder import (
     DATA,
+    PRUNERS,
     RUNGS,
     WIDTH,
+    eager,
     file_of,
     images,
     restored,
@@ -68,11 +70,6 @@ from autoencoder_hpo.training.prepared import prepare
 ORDER = (2, 4, 0, 5, 3, 1)
 """The rungs of trials 0, 1, 2, …"""
 BEST_FIRST = [ORDER.index(rung) for rung in reversed(range(RUNGS))]
-PRUNERS = {
-    "median": {"kind": "median", "startup_trials": 1, "warmup_epochs": 0},
-    "percentile": {"kind": "percentile", "startup_trials": 1, "warmup_epochs": 0, "percentile": 50},
-    "successive_halving": {"kind": "successive_halving", "reduction_factor": 2},
-}
 
 pytestmark = pytest.mark.parametrize("metric", Metric)
 
@@ -170,7 +167,7 @@ def test_patience_ends_a_search_that_becomes_worse_and_no_other(
 @pytest.mark.parametrize("pruner", PRUNERS)
 def test_the_worse_trial_is_pruned(metric: Metric, pruner: str, database: Storage) -> None:
     known = [trial(metric, n, 2, rungs=[2, 2, 2]) for n in range(4)]
-    opened = told(database, metric, known, search={"trials": 9, "pruner": PRUNERS[pruner]})
+    opened = told(database, metric, known, search={"trials": 9, "pruner": eager(pruner)})
 
     def ends(rung: int) -> bool:
         number = opened.optuna.ask().number
