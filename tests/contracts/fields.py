@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
+from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from autoencoder_hpo.config import Strict, TrialConfig
@@ -20,8 +21,8 @@ SMALL: Tree = {
     "width": 16, "latent": 4, "channels": 4, "batch_size": 32, "learning_rate": 0.01,
     "epochs": 2, "patience": 1,
 }  # fmt: skip
-"""What is set in place of a default, wherever a field has this name: defaults are for real images.
-"""
+"""What is set in place of a default where a field of this name may be that: defaults are for real
+images."""
 VALUES: Mapping[str, Sequence[Any]] = {}
 """By path: what to try where the type says nothing about good values."""
 TOGETHER: Mapping[str, Tree] = {
@@ -132,13 +133,24 @@ def _small(part: type[Strict]) -> Tree:
     tree: Tree = {}
     for name, field in part.model_fields.items():
         kinds = _kinds(field)
-        if name in SMALL:
+        if name in SMALL and _may_be(field, SMALL[name]):
             tree[name] = SMALL[name]
         elif kinds and not _may_be_none(field):
             tree[name] = _small(kinds[0])
         elif field.is_required():
-            tree[name] = next(iter([*_choices(field), *_numbers(field, None)]), None)
+            some = [*_choices(field), *_numbers(field, None)]
+            tree[name] = next((value for value in some if _may_be(field, value)), None)
     return tree
+
+
+def _may_be(field: FieldInfo, value: Any) -> bool:
+    """Whether a value is of the field's type and within its bounds."""
+    known: Any = Annotated[field.annotation, field]
+    try:
+        TypeAdapter(known).validate_python(value)
+    except ValidationError:
+        return False
+    return True
 
 
 def _members(field: FieldInfo) -> list[tuple[Any, list[Any]]]:

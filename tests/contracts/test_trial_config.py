@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
 from contracts.fields import Case, cases
+from pydantic import Field
 from torch import Tensor
 from training.examples import TASK, images, stored
 from training.test_stacked import curve, difference, whole
@@ -20,7 +21,7 @@ from autoencoder_hpo.bundle import BundleConfig
 from autoencoder_hpo.bundle.config import config_text, parse_config
 from autoencoder_hpo.bundle.denoiser import LoadedDenoiser
 from autoencoder_hpo.bundle.weights import pack_weights, unpack_model
-from autoencoder_hpo.config import TrialConfig
+from autoencoder_hpo.config import Strict, TrialConfig
 from autoencoder_hpo.data.splits import ImageSet
 from autoencoder_hpo.models import build_model
 from autoencoder_hpo.training.health import examine
@@ -235,3 +236,19 @@ def test_a_field_of_a_type_that_nothing_is_known_of_is_not_passed_over() -> None
     assert new.keys() == {"share", "note"}
     with pytest.raises(pytest.fail.Exception, match="note does not change the curve"):
         changed(new["note"])
+
+
+def test_a_name_that_means_something_else_elsewhere_keeps_its_own_bounds() -> None:
+    """`SMALL` has a width of 16, for models."""
+
+    class Blur(Strict):
+        kind: Literal["blur"]
+        width: int = Field(ge=1, le=10)
+        channels: float = Field(default=0.5, gt=0, lt=1)
+
+    class Blurred(TrialConfig):
+        blur: Blur | None = None
+
+    found = {case.name: case.others for case in cases(Blurred) if case.name.startswith("blur")}
+    assert found.keys() == {"blur.blur", "blur.blur.width", "blur.blur.channels"}
+    assert all(found.values())
