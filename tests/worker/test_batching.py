@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from autoencoder_hpo.reproduce import reproduce
 from autoencoder_hpo.storage.claiming import Claimed, claim
+from autoencoder_hpo.storage.records import StoredTrial
 from autoencoder_hpo.storage.study import StudyHandle
 from autoencoder_hpo.worker import batching
 from autoencoder_hpo.worker.batching import Batcher, NumberFused, best_size
@@ -74,7 +75,8 @@ def test_a_trial_of_a_stack_is_what_it_would_be_alone(
     run(opened, context, 3)
     inputs = inputs_of(opened.file, context.settings)
     for trial in opened.trials():
-        again = reproduce(opened, trial, inputs, context.device, epoch_done=lambda _: None)
+        stored = StoredTrial.of(trial)
+        again = reproduce(opened, stored, inputs, context.device, epoch_done=lambda _: None)
         assert "trained with 2 others at once, now alone" in again.differences
         assert again.reproduced
 
