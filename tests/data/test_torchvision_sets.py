@@ -3,7 +3,6 @@ import gzip
 import pickle
 import struct
 import threading
-import warnings
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -214,11 +213,14 @@ def mirror(tmp_path, monkeypatch):
         monkeypatch.setattr(datasets.KMNIST, "resources", files)
         yield SimpleNamespace(folder=folder, asked=asked)
         server.shutdown()
-        with warnings.catch_warnings():  # torchvision leaves its sockets to the collector
-            warnings.simplefilter("ignore", ResourceWarning)
-            gc.collect()
+        gc.collect()
 
 
+left_open = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+"""Torchvision leaves its sockets to the collector, which comes when it likes."""
+
+
+@left_open
 def test_many_workers_download_once(tmp_path, mirror, monkeypatch):
     read("kmnist", tmp_path, datasets=tmp_path / "alone")
     asked_once = list(mirror.asked)  # torchvision asks twice for a file: where it is, and for it
@@ -230,6 +232,7 @@ def test_many_workers_download_once(tmp_path, mirror, monkeypatch):
         assert np.array_equal(source.official_test[:, 0].numpy(), letters(4))
 
 
+@left_open
 def test_a_failed_download_says_what_to_do(tmp_path, mirror):
     missing = sorted(mirror.folder.iterdir())[1]
     missing.unlink()
@@ -241,6 +244,7 @@ def test_a_failed_download_says_what_to_do(tmp_path, mirror):
         read("kmnist", tmp_path)
 
 
+@left_open
 def test_a_download_continues_where_it_failed(tmp_path, mirror):
     late = sorted(mirror.folder.iterdir())[1]
     late.rename(tmp_path / "late")

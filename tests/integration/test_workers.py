@@ -292,7 +292,7 @@ def test_a_study_that_cannot_be_worked_on_here_is_left_to_others(
     cli: Cli, storage: Storage
 ) -> None:
     cli("create", cli.write(name="moved", search={"trials": 2}, **QUICK))
-    data = {**opened(storage, "moved").data, "hash": "0" * 64}
+    data = {**opened(storage, "moved").data.as_record(), "hash": "0" * 64}
     opened(storage, "moved").optuna.set_user_attr("data", data)
     cli("create", cli.write(name="fine", search={"trials": 1}, **QUICK))
     worker = cli.start("worker", "--device", "cpu", "--threads", "1")

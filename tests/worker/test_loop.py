@@ -10,7 +10,7 @@ def test_an_interrupt_that_comes_out_as_another_error_is_an_interrupt() -> None:
     stop = StopFlag()
 
     def load() -> None:
-        with stop.n_fused():
+        with stop.at_once():
             stop.set()
             raise ImportError("initialization failed")
 
@@ -19,5 +19,5 @@ def test_an_interrupt_that_comes_out_as_another_error_is_an_interrupt() -> None:
 
 
 def test_an_error_without_an_interrupt_stays_what_it_is() -> None:
-    with pytest.raises(ImportError, match="no such module"), StopFlag().n_fused():
+    with pytest.raises(ImportError, match="no such module"), StopFlag().at_once():
         raise ImportError("no such module")
