@@ -159,6 +159,3 @@ def artifact_row(artifact: str, file: str) -> tuple[str, str]:
     """What `optuna.artifacts.upload_artifact` (5.0) writes."""
     row = {"artifact_id": artifact, "filename": file, "mimetype": "image/png", "encoding": None}
     return f"artifacts:{artifact}", json.dumps(row)
-
-
-# ---- the study -------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from autoencoder_hpo.config import TrialConfig
 from autoencoder_hpo.config.metric import Metric
+from autoencoder_hpo.storage.study_records import as_json
 from autoencoder_hpo.training.results import (
     EpochResult,
     Health,
@@ -143,7 +144,7 @@ class TrialRecord:
     def as_attrs(self) -> Attrs:
         """As it is stored; what is not known is left out."""
         attrs = {
-            key: _json(given)
+            key: as_json(given)
             for name, key in _STORED_AS.items()
             if (given := getattr(self, name)) is not None
         }
@@ -220,17 +221,6 @@ def _read_history(stored: object) -> tuple[EpochResult, ...] | None:
         return None
     epochs = [_read(EpochResult.of_record, each) for each in stored]
     return tuple(each for each in epochs if each is not None)
-
-
-def _json(value: Any) -> Any:
-    """As JSON has it."""
-    if hasattr(value, "as_record"):
-        return value.as_record()
-    if isinstance(value, tuple):
-        return [_json(each) for each in value]
-    if isinstance(value, StrEnum):
-        return value.value
-    return dict(value) if isinstance(value, Mapping) else value
 
 
 # ---- a trial in a study ----------------------------------------------------------------

@@ -21,8 +21,6 @@ from autoencoder_hpo.storage.study import StudyHandle, study_lock
 from autoencoder_hpo.storage.study_records import FILE
 
 MOST_LOSSES = 3
-
-
 """A trial that lost its worker this often without finishing an epoch is failed."""
 
 

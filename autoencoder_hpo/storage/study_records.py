@@ -6,6 +6,7 @@ is None or empty here: studies of earlier versions lack some.
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass
+from enum import StrEnum
 from typing import Any, Literal, Self, TypedDict, Unpack
 
 from autoencoder_hpo.config.metric import Metric
@@ -129,7 +130,7 @@ class StudyData:
         return None if self.affine is None else self.affine.level.by(metric)
 
     def as_record(self) -> Attrs:
-        return {each.name: _json(getattr(self, each.name)) for each in fields(self)}
+        return {each.name: as_json(getattr(self, each.name)) for each in fields(self)}
 
     @classmethod
     def of_record(cls, record: Mapping[str, Any]) -> Self:
@@ -208,7 +209,7 @@ KEYS = {each.name: each.name for each in fields(StudyRecord)} | {"file": FILE, "
 
 def study_attrs(**changes: Unpack[Changes]) -> Attrs:
     """These fields as they are stored."""
-    return {KEYS[name]: _json(value) for name, value in changes.items()}
+    return {KEYS[name]: as_json(value) for name, value in changes.items()}
 
 
 def halt_of(stored: Mapping[str, Any] | None) -> Halt | None:
@@ -230,14 +231,16 @@ def without_pictures(attrs: Mapping[str, Any]) -> Attrs:
     return {name: value for name, value in attrs.items() if name != KEYS["shown"]}
 
 
-def _json(value: Any) -> Any:
+def as_json(value: Any) -> Any:
     """As JSON has it."""
     if hasattr(value, "as_record"):
         return value.as_record()
     if is_dataclass(value) and not isinstance(value, type):
         return asdict(value)
     if isinstance(value, tuple):
-        return [_json(each) for each in value]
+        return [as_json(each) for each in value]
+    if isinstance(value, StrEnum):
+        return value.value
     return dict(value) if isinstance(value, Mapping) else value
 
 

@@ -38,6 +38,3 @@ def _too_late(key: str, begin: float, epochs: int) -> Problem:
     at = ("schedule", key)
     text = f"found {show(begin)}; must be below the epochs of a trial, here {epochs}"
     return Problem(at, at, text)
-
-
-# ---- the search ------------------------------------------------------------------------

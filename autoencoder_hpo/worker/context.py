@@ -1,4 +1,4 @@
-"""Where a trial is trained."""
+"""What a worker gives to each of its trials."""
 
 from dataclasses import dataclass
 

@@ -55,8 +55,6 @@ class Abandoned:
 
 
 Outcome = Complete | Pruned | Failed | HandedBack | Abandoned
-
-
 STATES = {Complete: TrialState.COMPLETE, Pruned: TrialState.PRUNED, Failed: TrialState.FAIL}
 
 
